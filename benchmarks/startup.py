@@ -1,0 +1,38 @@
+"""What ``import autotrack`` costs, and what a framework's import costs more once autolog() is on. CPU of fresh interpreters."""
+
+from __future__ import annotations
+
+import statistics
+
+from measure import extra, has, interleaved, run, show, verdict
+
+LIST = "import json, sqlite3, struct, mmap, threading, contextvars, pathlib, importlib.metadata, logging"
+FRAMEWORKS = {
+    "scikit-learn": "import sklearn.linear_model, sklearn.ensemble, sklearn.model_selection, sklearn.pipeline",
+    "xgboost": "import xgboost",
+}
+
+
+def cpu_ms(program: str) -> float:
+    return run(program)[0] * 1000
+
+
+def main(rounds: int = 21) -> None:
+    programs = {"bare": "pass", "list": LIST, "autotrack": "import autotrack", "autolog": "import autotrack; autotrack.autolog()"}
+    programs |= {peer: f"import {peer}" for peer in ("mlflow", "trackio", "wandb") if has(peer)}
+    figures = interleaved({name: (lambda p=p: cpu_ms(p)) for name, p in programs.items()}, rounds)
+    show("Fresh interpreter, CPU in ms (median; without the bare interpreter)", [
+        (name, f"{statistics.median(values):8.1f}  ({extra(figures, name, 'bare'):.1f})") for name, values in figures.items()
+    ])  # fmt: skip
+    verdict("import autotrack / import of the fixed list", extra(figures, "autotrack", "bare") / extra(figures, "list", "bare"), 3)
+    for name, line in FRAMEWORKS.items():
+        variants = {
+            "with": lambda line=line: cpu_ms(f"import autotrack; autotrack.autolog(); {line}"),
+            "without": lambda line=line: cpu_ms(f"import autotrack; autotrack.autolog; {line}"),
+        }
+        pairs = interleaved(variants, rounds)
+        verdict(f"import of {name} after autolog(), more than without", extra(pairs, "with", "without"), 5, "ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""The house: nobody imports upward, integrations know no storage, only integrations know frameworks."""
+
+import re
+from pathlib import Path
+
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "autotrack"
+
+
+def test_the_floors_hold(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def test_only_guard_has_a_blind_except():
+    blind = re.compile(r"except\s*(\(?\s*(Base)?Exception\b[^:]*)?:")
+    found = [
+        f"{path.relative_to(SOURCE)}:{number}: {line.strip()}"
+        for path in SOURCE.rglob("*.py")
+        if path.name != "guard.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if blind.match(line.strip()) and "# noqa: BLE001" not in line
+    ]
+    assert found == []
+
+
+def test_our_words_are_used():
+    unwanted = re.compile(r"(^|_)(manager|handler|helper|util|utils|service)(_|s?\.|$)")
+    assert [str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py") if unwanted.search(path.name)] == []
+
+
+def test_the_project_speaks_of_itself_alone():
+    words = re.compile(r"/work/|/root/|helper-\d|issue #?\d+ of ours", re.I)
+    files = [p for p in ROOT.rglob("*") if p.is_file() and p.suffix in {".py", ".md", ".toml", ".yml", ""} and not set(p.relative_to(ROOT).parts) & SKIP]
+    assert [str(p.relative_to(ROOT)) for p in files if p != Path(__file__).resolve() and words.search(p.read_text(errors="replace"))] == []
+
+
+SKIP = {".git", ".venv", "build", "dist", ".autotrack", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".bench", "autotrack-demo"}
