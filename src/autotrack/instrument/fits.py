@@ -1,0 +1,451 @@
+"""Who speaks to which run: the one rule of nesting, and the fit as an integration sees it.
+
+The outermost fit owns the run; an engine joins its host; everything else inside is silent. A silent fit costs
+microseconds: its hook is not run, only its time is added to the fit that it is part of.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from types import FunctionType, MethodType, TracebackType
+from typing import Any, Protocol
+from weakref import WeakSet
+
+from autotrack.guard import guard, guarded
+from autotrack.recording import runs
+from autotrack.recording.runs import Run
+from autotrack.recording.tracker import tracker
+from autotrack.values import Scalar, Status
+
+_current: ContextVar[Fit | None] = ContextVar("autotrack_fit", default=None)
+
+# The user's runs that a fit has spoken to: the first fit in such a run is part of it, each further one is a child.
+_adopted: WeakSet[Run] = WeakSet()
+_adopting = threading.Lock()
+
+# Which setting keeps which kind of artifact; kinds that are not here are always kept.
+KEPT_BY = {"model": "models", "checkpoint": "checkpoints", "figure": "plots", "dataset": "datasets"}
+
+MOST_PARTS = 100  # of the nested fits, so many different names are told; more are added to "other"
+
+
+def current_fit() -> Fit | None:
+    """The innermost fit that is open here; None outside of all."""
+    return _current.get()
+
+
+class Framework(Protocol):
+    """What the rule of nesting asks of an integration."""
+
+    name: str
+    engine_of: frozenset[str]
+
+    @property
+    def version(self) -> str: ...
+
+
+class Ledger:
+    """How long the fits inside a fit took, by step or class. Threads of one fit share it; noting one costs some 0.2 µs."""
+
+    __slots__ = ("_lock", "_noted", "_parts", "_totals")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: deque[tuple[str, float]] = deque()  # appended to without a lock
+        self._totals: dict[str, tuple[int, float]] = {}
+        self._parts: dict[int, str] = {}
+
+    def call(self, instance: object, part: str) -> None:
+        """From now on an instance goes by this name (a pipeline's step) instead of its class's."""
+        self._parts[id(instance)] = part
+
+    def note(self, instance: object, took_s: float) -> None:
+        noted = self._noted
+        noted.append(((self._parts and self._parts.get(id(instance))) or type(instance).__name__, took_s))
+        if len(noted) > 10_000:
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        with self._lock:
+            for _ in range(len(self._noted)):
+                name, took_s = self._noted.popleft()
+                if name not in self._totals and len(self._totals) >= MOST_PARTS:
+                    name = "other"
+                count, total_s = self._totals.get(name, (0, 0.0))
+                self._totals[name] = (count + 1, total_s + took_s)
+
+    def summary(self) -> dict[str, Scalar]:
+        """``time/fit_s/<part>`` and ``time/n_fits/<part>``; where parts have parts, each has its whole time."""
+        self._sum_up()
+        told: dict[str, Scalar] = {}
+        for name, (count, took_s) in self._totals.items():
+            told[f"time/fit_s/{name}"] = took_s
+            told[f"time/n_fits/{name}"] = count
+        return told
+
+
+class Voice:
+    """What one run is told by one fit and by the engines that joined it."""
+
+    __slots__ = ("_every", "_told", "_unsaid", "inferred", "ledger", "opened", "run", "stem")
+
+    def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
+        self.run = run
+        self.opened = opened  # by the fit, which ends it; else it is the user's own
+        self.stem = stem
+        self.ledger = Ledger()
+        self.inferred = False
+        self._told: set[str] = set()
+        self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
+        self._every = max(1, tracker().settings.every_n_steps)
+
+    def params(self, values: Mapping[str, Any], *, engine: bool) -> None:
+        said = {}
+        for name, value in values.items():
+            if engine and name in self._told:
+                continue
+            if value is None:
+                self._unsaid.setdefault(name, None)
+            else:
+                said[name] = value
+                self._told.add(name)
+                self._unsaid.pop(name, None)
+        if said:
+            self.run.log_params(said)
+
+    def log(self, metrics: Mapping[str, Any], step: int) -> None:
+        if self._every == 1 or step % self._every == 0:
+            self.run.log(metrics, step)
+
+    def close(self) -> None:
+        """Tell what was held back."""
+        unsaid, self._unsaid = self._unsaid, {}
+        if unsaid:
+            self.run.log_params(unsaid)
+        nested = self.ledger.summary()
+        if nested:
+            self.run.summary(nested)
+
+
+class Fit:
+    """One observed call of a training entry point, and the run (or silence) it speaks to.
+
+    Every method is a no-op when the fit is silent, and never raises (but with ``AUTOTRACK_STRICT=1``). A fit can still
+    be told something after it ended; its run takes it.
+    """
+
+    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "home", "hosts", "integration", "is_again", "ledger", "reach", "who")
+
+    def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
+        self.integration = integration
+        self.who = who  # identity of the instance; 0 of a function
+        self.reach = reach  # what an engine inside may speak to
+        self.home: Voice | None = None  # the reach that it would have, did it not mute
+        self.ledger = ledger
+        self.hosts = False
+        self.is_again = False  # the same instance as the fit outside
+        self._voice: Voice | None = None
+        self._spared: list[Callable[[Any], bool]] | None = None
+        self._joined = False  # an engine: its host's run is told
+        self._outcome: tuple[Status, BaseException | None] | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing that it is told is recorded."""
+        return self._voice is None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that it speaks to."""
+        return None if self._voice is None else self._voice.run.id
+
+    @property
+    def own_run(self) -> Run | None:
+        """The run that this fit opened, and ends."""
+        voice = self._voice
+        return voice.run if voice is not None and voice.opened and not self._joined else None
+
+    @guarded
+    def name(self, name: str) -> None:
+        """Name the run, if this fit opened it; the store adds a number that counts within the experiment."""
+        voice = self._voice
+        if voice is None or self._joined or not voice.opened or name == voice.stem:
+            return
+        voice.stem = name
+        voice.run.note_stem(name)
+
+    @guarded
+    def params(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]], *, under: str = "") -> None:
+        """Parameters. Of pairs, a name given twice is a list. What the host said wins over its engine, unless it said None."""
+        if self._voice is None:
+            return
+        flat = dict(values) if isinstance(values, Mapping) else of_pairs(values)
+        if under:
+            flat = {f"{under}.{name}": value for name, value in flat.items()}
+        self._voice.params(flat, engine=self._joined)
+
+    @guarded
+    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False) -> None:
+        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours."""
+        voice = self._voice
+        if voice is None:
+            return
+        voice.log(metrics, step)
+        if inferred and not voice.inferred:
+            voice.inferred = True
+            voice.run.set_tags({"autotrack.steps": "inferred"})
+
+    @guarded
+    def summary(self, values: Mapping[str, Scalar] | None = None, /, **more: Scalar) -> None:
+        """Values that stand for the whole run; None is left out."""
+        if self._voice is None:
+            return
+        told = {name: value for name, value in {**(values or {}), **more}.items() if value is not None}
+        if told:
+            self._voice.run.summary(told)
+
+    @guarded
+    def tags(self, values: Mapping[str, str | None]) -> None:
+        """Tags; None takes a tag off."""
+        if self._voice is not None:
+            self._voice.run.set_tags(dict(values))
+
+    @guarded
+    def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Rows, kept as an artifact of kind ``table``."""
+        if self._voice is not None:
+            self._voice.run.log_table(name, rows)
+
+    @guarded
+    def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
+        """A state of the model: ``write(path)`` is called now, in this thread, unless checkpoints are not wanted."""
+        self._keep(filename, write, "checkpoint", step)
+
+    @guarded
+    def artifact(self, filename: str, *, write: Callable[[Path], object], kind: str) -> None:
+        """A file (or folder) of this kind: ``write(path)`` is called now, in this thread, unless the kind is not wanted."""
+        self._keep(filename, write, kind, None)
+
+    def _keep(self, filename: str, write: Callable[[Path], object], kind: str, step: int | None) -> None:
+        if self._voice is None or not getattr(tracker().settings, KEPT_BY.get(kind, ""), True):
+            return
+        with tempfile.TemporaryDirectory(prefix="autotrack-") as folder:
+            path = Path(folder) / Path(filename).name
+            write(path)
+            if path.is_dir():
+                for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                    self._voice.run.log_artifact(file, name=f"{filename}/{file.relative_to(path).as_posix()}", kind=kind, step=step)
+            else:
+                self._voice.run.log_artifact(path, name=filename, kind=kind, step=step)
+
+    @guarded
+    def child(
+        self,
+        *,
+        params: Mapping[str, Any],
+        summary: Mapping[str, Scalar],
+        name: str = "",
+        started: float | None = None,
+        duration_s: float | None = None,
+        status: Status = "finished",
+        error: str | None = None,
+    ) -> None:
+        """A run inside this one, told after the event. ``started`` is in UTC seconds."""
+        if self._voice is None:
+            return
+        run = runs.open_run(self.integration, stem="", call_site=self._voice.run.call_site, parent=self._voice.run, name=name, started=started)
+        run.log_params(dict(params))
+        told = {key: value for key, value in summary.items() if value is not None}
+        if duration_s is not None:
+            told.setdefault("time/fit_s", duration_s)
+        run.summary(told)
+        run.end(status, error, ended=None if started is None or duration_s is None else started + duration_s)
+
+    @guarded
+    def unmute(self, instance: object) -> None:
+        """Inside a fit that mutes, one instance keeps its voice: engines that it fits speak to this fit's run.
+
+        A search's final refit is known only when it happens: instead of the instance, give a predicate of it.
+        """
+        if self._spared is not None:
+            self._spared.append(instance if isinstance(instance, FunctionType | MethodType) else lambda other: other is instance)
+
+    @guarded
+    def part(self, name: str, instance: object) -> None:
+        """A fit of this instance inside goes by ``name`` (a pipeline's step) in the times, instead of its class."""
+        if self.ledger is not None:
+            self.ledger.call(instance, name)
+
+    @guarded
+    def host(self) -> None:
+        """Whatever is fitted inside is a run of its own, a child of this one."""
+        self.hosts = self._voice is not None
+
+    @guarded
+    def outcome(self, status: Status, error: BaseException | None = None) -> None:
+        """How it ended, where the framework hides it: wins over what the call's return says."""
+        self._outcome = (status, error)
+
+    def end(self) -> None:
+        """End a fit that ``begin`` began."""
+        close_fit(self, None, None)
+
+
+def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Pairs as a mapping; a name that comes more than once is a list of its values."""
+    values: dict[str, Any] = {}
+    several: set[str] = set()
+    for name, value in pairs:
+        if name not in values:
+            values[name] = value
+        elif name in several:
+            values[name].append(value)
+        else:
+            several.add(name)
+            values[name] = [values[name], value]
+    return values
+
+
+def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "") -> Fit:
+    """The rule of nesting. The fit is not current yet: see ``Within``.
+
+    ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
+    """
+    outer = _current.get()
+    name = framework.name
+    who = 0 if instance is None else id(instance)
+
+    if outer is None or (outer.hosts and outer.who != who):  # outermost, or hosted: owns a run
+        fit = Fit(name, who)
+        if speaks:
+            voice = _voice_for(framework, outer, stem or (name if instance is None else type(instance).__name__))
+            if voice is not None:
+                fit._voice = fit.reach = voice
+                fit.ledger = voice.ledger
+                fit._spared = []
+    elif outer.integration == name:  # part of it: silent, but engines below are still heard
+        fit = Fit(name, who, outer.reach if speaks else None, outer.ledger)
+        if who and outer.who == who:  # super().fit, fit_transform -> fit
+            fit.is_again = True
+            fit.home, fit.hosts, fit._spared = outer.home, outer.hosts, outer._spared
+        elif outer._spared and outer.reach is None and speaks and _is_spared(outer._spared, instance):
+            fit.reach = outer.home
+    elif outer.reach is not None and speaks and outer.integration in framework.engine_of:  # an engine of its host
+        fit = Fit(name, who)
+        fit._voice = outer.reach
+        fit._joined = True
+        _tell_version(framework, outer.reach)
+        return fit
+    else:  # a stranger inside
+        return Fit(name, who)
+    if mutes and fit.reach is not None:
+        fit.home, fit.reach = fit.reach, None
+    return fit
+
+
+def _voice_for(framework: Framework, host: Fit | None, stem: str) -> Voice | None:
+    """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
+    parent = runs.current_run()
+    hosting = None if host is None or host._voice is None else host._voice.run
+    if parent is not None and parent is not hosting and _adopt(parent):
+        voice = Voice(parent, opened=False, stem=stem)
+    else:
+        parent = hosting if parent is None else parent
+        voice = Voice(runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), opened=True, stem=stem)
+    if voice.run.is_silent:
+        return None
+    _tell_version(framework, voice)
+    return voice
+
+
+def _tell_version(framework: Framework, voice: Voice) -> None:
+    version = framework.version
+    if version:
+        voice.run.set_tags({f"autotrack.{framework.name}_version": version})
+
+
+def _adopt(run: Run) -> bool:
+    """Whether no fit has spoken to this run of the user's before."""
+    with _adopting:
+        if run in _adopted:
+            return False
+        _adopted.add(run)
+        return True
+
+
+def _is_spared(spared: list[Callable[[Any], bool]], instance: object) -> bool:
+    with guard("asking whether an inner fit keeps its voice"):
+        return any(matches(instance) for matches in spared)
+    return False
+
+
+class Within:
+    """A fit (and a run) made current for a block, in this thread."""
+
+    __slots__ = ("_fit", "_fit_before", "_run", "_run_before")
+
+    def __init__(self, fit: Fit, run: Run | None = None) -> None:
+        self._fit = fit
+        self._run = run
+
+    def __enter__(self) -> None:
+        self._run_before = None if self._run is None else self._run.attach()
+        self._fit_before = _current.set(self._fit)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _current.reset(self._fit_before)
+        if self._run is not None:
+            self._run.detach(self._run_before)
+
+
+QUIET = Fit("")  # current while a hook reads: reading a result can fit something, and that is nobody's business
+
+
+def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> None:
+    """Tell how it ended; end the run if this fit opened it."""
+    voice = fit._voice
+    if voice is None or fit._joined:
+        return
+    status, error = fit._outcome or (status_of(error), error)
+    try:
+        with guard("closing a fit"):
+            if took_s is not None:
+                voice.run.summary({"time/fit_s": took_s})
+            voice.close()
+    finally:
+        if voice.opened:
+            with guard("ending a run"):
+                voice.run.end(status, error)
+
+
+def status_of(error: BaseException | None) -> Status:
+    """How a call ended, by what it raised."""
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "finished"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def call_site(package: str) -> str:
+    """``file:line:function`` of the user's line: the innermost frame that is neither ours, nor the framework's, nor Python's own."""
+    passed = {"autotrack", package, "joblib"} | _PYTHON
+    frame = sys._getframe(1)
+    ours: Any = None
+    found: Any = frame
+    while found is not None:
+        root = found.f_globals.get("__name__", "").partition(".")[0]
+        if root not in passed:
+            break
+        if ours is None and root != "autotrack":
+            ours = found
+        found = found.f_back
+    frame = found or ours or frame
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_code.co_name}"
+
+
+_PYTHON = sys.stdlib_module_names

@@ -1,0 +1,421 @@
+"""The declaration of what is observed in one framework, and the observing itself.
+
+The framework's function is called once, by the wrapper, outside every guard. Only our lines stand inside a guard: what a
+hook does before its ``yield``, and what it does after. A hook is never given the function, so it cannot call it twice,
+replace its result or swallow its exception.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import re
+import sys
+import time
+import types
+from collections.abc import Callable, Generator, Iterable
+from importlib import metadata
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+import wrapt
+
+from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
+from autotrack.guard import failures, guard, guarded
+from autotrack.instrument.calls import Call
+from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit
+from autotrack.instrument.patches import Around, Observe, Patch, Patches
+
+Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
+Hook = Callable[[Fit, Call], Observed]
+Watcher = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+Predicate = Callable[[Any], bool]
+
+logger = logging.getLogger("autotrack")
+
+TOO_OFTEN = 10  # so many failures of ours at one place, and its patch goes dormant
+
+
+def always(_instance: object) -> bool:
+    return True
+
+
+def never(_instance: object) -> bool:
+    return False
+
+
+class Integration:
+    """What is observed in one framework: its name (the import's), the versions it is tested with, its patches.
+
+    ``requires`` is a distribution with its oldest version, ``"scikit-learn>=1.5"``; what is compared is the module's
+    ``__version__``. ``engine_of`` names the integrations whose run it adds to when it is called inside their fits.
+    """
+
+    def __init__(self, name: str, *, requires: str, engine_of: Iterable[str] = ()) -> None:
+        self.name = name
+        self.requires = requires
+        self.engine_of = frozenset(engine_of)
+        self.missing: list[TargetMissing] = []
+        self.is_enabled = False
+        self._version: str | None = None
+        self._declared: list[_Declared] = []
+        self._registers: list[Callable[[], Callable[[], None]]] = []
+        self._undo: list[Callable[[], None]] = []
+
+    @property
+    def package(self) -> str:
+        """The framework's top module."""
+        return self.name.partition(".")[0]
+
+    @property
+    def targets(self) -> list[str]:
+        """Everything that it observes, as ``module:name``."""
+        return [target for declared in self._declared for target in declared.targets]
+
+    @property
+    def version(self) -> str:
+        """The framework's, as its module says; "" while it is not imported."""
+        if self._version is None:
+            self._version = version_of(self.package, self.requires) or None
+        return self._version or ""
+
+    def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never) -> Callable[[Hook], Hook]:
+        """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
+
+        ``when(instance)`` says no of what deserves no run (a scaler): the call is silent, and so is what it fits inside.
+        ``mutes(instance)`` says yes where what is fitted inside is silent, engines too (searches, ensembles). Both are
+        asked before any hook; what they say of an instance holds for its class.
+        """
+
+        def declare(hook: Hook) -> Hook:
+            entry = _Entry(self, _generator_function(hook), when, mutes)
+            self._declared.append(_Functions(targets, entry.observe))
+            return hook
+
+        return declare
+
+    def fit_family(self, base: str, *methods: str, when: Predicate = always, mutes: Predicate = never) -> Callable[[Hook], Hook]:
+        """Declare methods as training entry points on all classes built on ``module:Class``, present and future."""
+
+        def declare(hook: Hook) -> Hook:
+            entry = _Entry(self, _generator_function(hook), when, mutes)
+            self._declared.append(_Family(base, methods, entry.observe))
+            return hook
+
+        return declare
+
+    def watch(self, *targets: str) -> Callable[[Watcher], Watcher]:
+        """Declare a light call that is looked at: ``before(instance, args, kwargs)``; a function has the instance None.
+
+        A generator function is resumed with what the call returned: ``result = yield``. It opens no fit.
+        """
+
+        def declare(watcher: Watcher) -> Watcher:
+            watch = _Watch(self, watcher)
+            self._declared.append(_Functions(targets, watch.observe))
+            return watcher
+
+        return declare
+
+    def on_enable(self, register: Callable[[], Callable[[], None]]) -> Callable[[], Callable[[], None]]:
+        """Declare official global hooks: ``register()`` puts them on, and returns how to take them off."""
+        self._registers.append(register)
+        return register
+
+    def begin(self, name: str) -> Fit:
+        """A fit without a call to wrap; the caller ends it with ``fit.end()``. It is silent where a call's would be."""
+        return open_fit(self, None, True, False, name)
+
+    def enable(self, *, sweep: bool = True) -> None:
+        """Put the patches on: now in modules that are there, in others when they are imported. Never imports one.
+
+        ``sweep``: look in all modules for names that were imported from the framework before. A target that is not where
+        it was is logged, kept in ``missing``, and costs itself alone.   Raises: UnsupportedVersion.
+        """
+        if self.is_enabled:
+            return
+        require(self.package, self.requires, self.version)
+        self.is_enabled = True
+        self.missing.clear()
+        for declared in self._declared:
+            for module in declared.modules:
+                _when_imported(module, functools.partial(self._patch, declared))
+        if sweep:
+            for declared in self._declared:
+                declared.patches.rebind_aliases(self.package)
+        for register in self._registers:
+            with guard(f"registering with {self.name}"):
+                self._undo.append(register())
+
+    def disable(self) -> None:
+        """Take all patches off; see Patch.restore."""
+        if not self.is_enabled:
+            return
+        self.is_enabled = False
+        for undo in reversed(self._undo):
+            with guard(f"unregistering from {self.name}"):
+                undo()
+        self._undo.clear()
+        for declared in reversed(self._declared):
+            with guard(f"taking the patches of {self.name} off"):
+                declared.patches.restore(self.package)
+                declared.done.clear()
+
+    def _patch(self, declared: _Declared, module: types.ModuleType) -> None:
+        name = module.__name__
+        if not self.is_enabled or name in declared.done:
+            return
+        declared.done.add(name)
+        with guard(f"patching {name}"):
+            for error in declared.patch(module):
+                self.missing.append(error)
+                logger.warning("autotrack does not find what it observes in %s %s: %s; the rest is observed", self.name, self.version, error)
+
+
+class _Declared:
+    """One declaration: its targets, and the patches that are on for it."""
+
+    def __init__(self, targets: Iterable[str], observe: Observe) -> None:
+        self.targets = tuple(targets)
+        self.observe = observe
+        self.patches = Patches()
+        self.done: set[str] = set()  # modules
+        for target in self.targets:
+            if not re.fullmatch(r"[\w.]+:[\w.]+", target):
+                raise IntegrationError(f"a target is written module:name, not {target!r}")
+
+    @property
+    def modules(self) -> list[str]:
+        return list(dict.fromkeys(target.partition(":")[0] for target in self.targets))
+
+    def patch(self, module: types.ModuleType) -> list[TargetMissing]:
+        """Patch what is declared of one module; return what is not there."""
+        missing = []
+        for target in self.targets:
+            where, _, path = target.partition(":")
+            if where == module.__name__:
+                try:
+                    self.patch_one(module, path)
+                except TargetMissing as error:
+                    missing.append(error)
+        return missing
+
+    def patch_one(self, module: types.ModuleType, path: str) -> None:
+        raise NotImplementedError
+
+
+class _Functions(_Declared):
+    def patch_one(self, module: types.ModuleType, path: str) -> None:
+        self.patches.wrap_target(module, path, self.observe)
+
+
+class _Family(_Declared):
+    def __init__(self, base: str, methods: tuple[str, ...], observe: Observe) -> None:
+        super().__init__([base], observe)
+        self.methods = methods
+
+    def patch_one(self, module: types.ModuleType, path: str) -> None:
+        base: Any = module
+        for name in path.split("."):
+            base = getattr(base, name, None)
+        if not isinstance(base, type):
+            raise TargetMissing(f"{module.__name__} has no class {path}")
+        self.patches.wrap_family(base, self.methods, self.observe)
+
+
+class _Entry:
+    """A training entry point: its hook, and what is known of the classes that were fitted through it."""
+
+    def __init__(self, integration: Integration, hook: Hook, when: Predicate, mutes: Predicate) -> None:
+        self._when = when
+        self._mutes = mutes
+        self._answers: WeakKeyDictionary[type, tuple[bool, bool]] = WeakKeyDictionary()
+
+        def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around:
+            instance = args[0] if patch.is_method and args else None
+            speaks, mutes = self._answers.get(type(instance)) or self._ask(instance)
+            fit = open_fit(integration, instance, speaks, mutes)
+            if fit.is_silent:
+                return _Silent(fit, instance, args, kwargs)
+            return _Heard(fit, hook, patch, instance, args, kwargs)
+
+        observe.__qualname__ = f"observing {integration.name}"
+        self.observe: Observe = guarded(observe)
+
+    def _ask(self, instance: object) -> tuple[bool, bool]:
+        answer = (False, True)  # where a predicate fails: silence
+        with guard(f"asking what a {type(instance).__qualname__} is"):
+            answer = (bool(self._when(instance)), bool(self._mutes(instance)))
+        self._answers[type(instance)] = answer
+        return answer
+
+
+class _Silent(Within):
+    """Around a call that is not heard: only its time is told to the fit that it is part of."""
+
+    __slots__ = ("_began", "_instance", "_ledger", "args", "kwargs", "result")
+
+    def __init__(self, fit: Fit, instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.result: Any = None
+        self._fit = fit
+        self._run = None
+        self._instance = instance
+        self._ledger = None if fit.is_again else fit.ledger
+
+    def __enter__(self) -> None:
+        self._fit_before = _current.set(self._fit)
+        self._began = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        took_s = time.perf_counter() - self._began
+        _current.reset(self._fit_before)
+        if self._ledger is not None:
+            self._ledger.note(self._instance, took_s)
+
+
+class _Heard:
+    """Around a call that is heard: the hook's two parts, each under guard, and the fit's beginning and end."""
+
+    __slots__ = ("_began", "_fit", "_hook", "_patch", "_within", "args", "kwargs", "result")
+
+    def __init__(self, fit: Fit, hook: Hook, patch: Patch, instance: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.result: Any = None
+        self._fit = fit
+        self._patch = patch
+        self._hook: Observed | None = None
+        reached = False
+        try:
+            with Within(QUIET), guard(patch.place):
+                call = Call(patch.original, instance, args, kwargs)
+                observed = hook(fit, call)
+                next(observed, None)
+                self.args, self.kwargs = call.args, call.kwargs
+                self._hook = observed
+            reached = True
+        finally:
+            if not reached:  # Ctrl-C while the hook read the call
+                close_fit(fit, sys.exc_info()[1], None)
+
+    def __enter__(self) -> None:
+        self._within = Within(self._fit, self._fit.own_run)
+        self._within.__enter__()
+        self._began = time.perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        took_s = time.perf_counter() - self._began
+        try:
+            with Within(QUIET), guard(self._patch.place):
+                self._finish(error)
+        finally:
+            self._within.__exit__(None, None, None)
+            close_fit(self._fit, error, took_s)
+            if failures.get(self._patch.place, 0) >= TOO_OFTEN:
+                self._patch.on = False
+
+    def _finish(self, error: BaseException | None) -> None:
+        observed, self._hook = self._hook, None
+        if observed is None:
+            return
+        if error is not None:
+            observed.close()  # not thrown into: our frames would stand in the user's traceback
+            return
+        try:
+            observed.send(self.result)
+        except StopIteration:
+            return
+        observed.close()
+        raise IntegrationError(f"a hook yields once; that of {self._patch.place} yields again")
+
+
+class _Watch:
+    """A light call that is looked at."""
+
+    def __init__(self, integration: Integration, watcher: Watcher) -> None:
+        resumes = inspect.isgeneratorfunction(watcher)
+
+        def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around | None:
+            instance, rest = (args[0], args[1:]) if patch.is_method and args else (None, args)
+            watched = watcher(instance, rest, kwargs)
+            return _Watched(watched, patch, args, kwargs) if resumes else None
+
+        observe.__qualname__ = f"watching {integration.name} by {watcher.__qualname__}"
+        self.observe: Observe = guarded(observe)
+
+
+class _Watched:
+    """Around a call that a generator looks at."""
+
+    __slots__ = ("_patch", "_watched", "args", "kwargs", "result")
+
+    def __init__(self, watched: Observed, patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.result: Any = None
+        self._patch = patch
+        self._watched = watched
+        next(watched, None)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        with guard(self._patch.place):
+            if error is not None:
+                self._watched.close()
+                return
+            try:
+                self._watched.send(self.result)
+            except StopIteration:
+                return
+            self._watched.close()
+
+
+def _generator_function(hook: Hook) -> Hook:
+    if not inspect.isgeneratorfunction(hook):
+        raise IntegrationError(f"{hook.__qualname__} is no generator function: a hook has one `yield`, where the framework runs")
+    return hook
+
+
+def _when_imported(name: str, hook: Callable[[types.ModuleType], None]) -> None:
+    """Now if the module is there, else once it is."""
+    module = sys.modules.get(name)
+    if module is not None:
+        hook(module)
+    else:
+        wrapt.register_post_import_hook(hook, name)
+
+
+def version_of(package: str, requires: str) -> str:
+    """A framework's version: what its module says (another distribution may bring the same module), else the distribution's."""
+    version = getattr(sys.modules.get(package), "__version__", None)
+    if isinstance(version, str):
+        return version
+    try:
+        return metadata.version(re.split(r"[<>=!~ ,;\[]", requires, maxsplit=1)[0])
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def require(name: str, requires: str, version: str) -> None:
+    """Raises: UnsupportedVersion if a version is not what ``requires`` says; an unknown version passes."""
+    for relation, wanted in re.findall(r"(>=|<=|<|>|==)\s*([\w.]+)", requires):
+        if version and not _RELATIONS[relation](numbers_of(version), numbers_of(wanted)):
+            raise UnsupportedVersion(f"{name} {version} is not observed: this autotrack is tested with {requires}")
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """The release numbers of a version, padded: ``1.5.dev0`` is ``(1, 5, 0, 0)``."""
+    release = re.match(r"\d+(\.\d+)*", version)
+    numbers = [int(part) for part in release.group().split(".")] if release else []
+    return (*numbers, 0, 0, 0, 0)[:4]
+
+
+_RELATIONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "==": lambda a, b: a == b,
+}
