@@ -31,6 +31,10 @@ class BackendUnavailable(BackendError):
     """The store cannot be reached or written just now: keep the batch and try again."""
 
 
+class StoreGone(BackendError):
+    """The store's file was deleted, moved or replaced while it was in use: what is written there would be lost."""
+
+
 class RecordRejected(BackendError):
     """The store will never accept this batch."""
 

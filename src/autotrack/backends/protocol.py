@@ -62,9 +62,7 @@ class Backend(Protocol):
     def runs(self, query: Query = ALL, *, fields: Collection[str] | None = None) -> list[RunView]:
         """The runs that fit the query, ordered and cut by it (default: newest first); see ``FIELDS``."""
 
-    def series(
-        self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None
-    ) -> list[Series]:
+    def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
         """The curves of these runs and keys that exist, ordered by run then key as asked.
 
         ``steps`` keeps first <= step <= last. With ``points`` (at least 4) each curve has at most so many, thinned by

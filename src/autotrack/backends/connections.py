@@ -1,0 +1,199 @@
+"""The connections of one process to one SQLite file: one that writes, under a lock, and a few that read beside it.
+
+A forked child must not use, close or even finalise a connection of its parent: it makes its own.
+Source: https://www.sqlite.org/howtocorrupt.html section 2.6
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from autotrack.backends.migrations import check_may, prepare, version_of
+from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
+
+LOCK_S = 1.0  # how long SQLite waits for another writer before we say so; our own writer tries again
+OPENING_S = 15.0  # many processes may make or upgrade one store at once
+_IDLE_READERS = 4
+_OLDEST = (3, 37, 0)  # STRICT tables
+_WRITER = ("synchronous = normal", "foreign_keys = on", "cache_size = -8192", "temp_store = memory", "journal_size_limit = 67108864")
+_READER = ("query_only = on", "cache_size = -8192", "temp_store = memory")
+# What SQLite's own words say of a store that may be there again in a moment. (Codes come with Python 3.11.)
+_PASSING = ("locked", "busy", "full", "readonly", "disk i/o", "unable to open", "interrupted")
+_DAMAGED = ("malformed", "not a database", "corrupt", "encrypted")
+
+
+class Connections:
+    """Opened at the first use, in this process alone. ``identity`` is the file's, if it is known already: another is not touched."""
+
+    def __init__(self, path: Path, identity: tuple[int, int] | None = None) -> None:
+        self.path = path
+        self.pid = os.getpid()
+        self.identity = identity
+        self._lock = threading.Lock()  # of the writing connection
+        self._opening = threading.Lock()
+        self._writer: sqlite3.Connection | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._readable = ""  # how to open it for reading, once that is known
+        self._closed = False
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes, alone."""
+        with _in_our_words(self.path), self._lock:
+            if self._writer is None:
+                self._writer = self._open_writer()
+            self._check_file()
+            yield self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that reads one state of the store, whatever is written meanwhile."""
+        with _in_our_words(self.path):
+            self._open_for_reading()
+            self._check_file()
+            db = self._idle.pop() if self._idle else self._connect_reader(self._readable)
+            try:
+                db.execute("begin")
+                yield db
+                db.execute("commit")
+            except BaseException:
+                db.close()
+                raise
+            if self._closed or len(self._idle) >= _IDLE_READERS:
+                db.close()
+            else:
+                self._idle.append(db)
+
+    def close(self) -> None:
+        """Close all that this process opened. A later use opens again."""
+        if self.pid != os.getpid():
+            return
+        self._closed = True
+        with self._lock:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.close()
+        while self._idle:
+            self._idle.pop().close()
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise BackendError(f"autotrack needs SQLite 3.37 or newer, this Python has {sqlite3.sqlite_version}")
+        if self.identity is not None and not self.path.exists():
+            raise _gone(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + OPENING_S
+        while True:
+            db = _connect(str(self.path), LOCK_S)
+            try:
+                prepare(db, self.path)
+                break
+            except sqlite3.OperationalError as error:
+                db.close()
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
+            except BaseException:
+                db.close()
+                raise
+        for pragma in _WRITER:
+            db.execute(f"pragma {pragma}")
+        self._identify()
+        self._closed = False
+        return db
+
+    def _open_for_reading(self) -> None:
+        if self._readable:
+            return
+        with self._opening:
+            if self._readable:
+                return
+            where = self.path.absolute().as_uri()
+            if self.path.exists() and not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
+                self._readable = self._read_only(where)
+                return
+            with self._lock:
+                if self._writer is None:
+                    self._writer = self._open_writer()
+            self._readable = f"{where}?mode=rw"
+
+    def _read_only(self, where: str) -> str:
+        """How to read where nothing can be written. A WAL store needs a file beside it, unless the whole is known not to change."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        immutable = not wal.exists() or wal.stat().st_size == 0
+        readable = f"{where}?mode=ro{'&immutable=1' if immutable else ''}"
+        db = self._connect_reader(readable)
+        try:
+            if version_of(db, self.path) is None:
+                raise BackendError(f"{self.path} is empty and cannot be written: there is no store to read")
+            check_may(db, "read", self.path)
+        finally:
+            db.close()
+        self._identify()
+        return readable
+
+    def _connect_reader(self, where: str) -> sqlite3.Connection:
+        db = _connect(where, 5.0)
+        for pragma in _READER:
+            db.execute(f"pragma {pragma}")
+        return db
+
+    def _identify(self) -> None:
+        found = os.stat(self.path)
+        if self.identity is None:
+            self.identity = found.st_dev, found.st_ino
+
+    def _check_file(self) -> None:
+        """A file that was deleted or replaced takes writes without a word, and nobody ever reads them."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            raise _gone(self.path) from None
+        if (found.st_dev, found.st_ino) != self.identity:
+            raise _gone(self.path)
+
+
+def _gone(path: Path) -> StoreGone:
+    return StoreGone(f"the store {path} was deleted, moved or replaced while it was in use; what is recorded now is not kept there")
+
+
+def _connect(where: str, timeout_s: float) -> sqlite3.Connection:
+    is_uri = where.startswith("file:")
+    db = sqlite3.connect(where, timeout=timeout_s, isolation_level=None, check_same_thread=False, cached_statements=256, uri=is_uri)
+    if hasattr(ctypes, "pythonapi"):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))  # never finalised, only closed: a forked child must do neither
+    return db
+
+
+@contextmanager
+def _in_our_words(path: Path) -> Iterator[None]:
+    """What SQLite and the file system say, as errors of a store."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explained(error, path) from error
+    except OSError as error:
+        raise BackendUnavailable(f"the store {path} cannot be reached: {error}") from error
+
+
+def explained(error: sqlite3.Error, path: Path) -> BackendError:
+    """An error of SQLite as one of a store."""
+    words = str(error).lower()
+    if any(word in words for word in _DAMAGED):
+        return BackendError(
+            f"the store {path} is damaged ({error}): set it aside with its -wal and -shm, and put a copy in its place, "
+            f'or save what can be read with: sqlite3 "{path}" .recover | sqlite3 recovered.db'
+        )
+    if isinstance(error, sqlite3.OperationalError) and any(word in words for word in _PASSING):
+        return BackendUnavailable(f"the store {path} cannot be used just now: {error}")
+    if isinstance(error, sqlite3.OperationalError):
+        return BackendError(f"the store {path} does not answer: {error}")
+    return RecordRejected(f"the store {path} does not take this: {error}")

@@ -1,0 +1,159 @@
+"""The default store: one SQLite file in WAL mode, a transaction a batch, and rows that plain SQL reads (``docs/store.md``).
+
+Made lazily, at the first use; may be shared by threads; a forked child makes its own connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autotrack.backends import sqlite_read
+from autotrack.backends.accept import accept
+from autotrack.backends.connections import Connections
+from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Cursor, Tail
+from autotrack.backends.sqlite_write import Known, write_batch
+from autotrack.errors import RecordRejected, RunNotFound
+from autotrack.query import ALL, Query
+from autotrack.records import Batch
+from autotrack.views import RunView, Series
+
+_ANALYZED = (1_000, 10_000, 100_000)  # with so many runs the query planner looks at the tables again: 1 ms
+_PURGE = 5_000  # points a transaction, so that writers wait for milliseconds
+
+
+class SqliteBackend:
+    """See ``autotrack.backends.protocol.Backend``."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._connections = Connections(self.path)
+        self._inherited: list[Connections] = []  # a parent's: kept, never used
+        self._known = Known()
+        self._names = sqlite_read.Names()
+
+    # The writing stair.
+
+    def write(self, batch: Batch) -> None:
+        accepted = Batch(batch.writer, batch.first, tuple(map(accept, batch.records)))
+        with self._ours().writing() as db:
+            try:
+                new = self._write_once(db, accepted)
+            except sqlite3.IntegrityError:
+                new = self._write_once(db, accepted)  # another writer took a step of a series that we thought we knew: now it is looked up
+            if any(min(new, default=0) <= count <= max(new, default=0) for count in _ANALYZED):
+                with contextlib.suppress(sqlite3.OperationalError):  # the next who passes a mark does it
+                    db.execute("pragma analysis_limit = 1000")
+                    db.execute("analyze")
+
+    def _write_once(self, db: sqlite3.Connection, batch: Batch) -> list[int]:
+        try:
+            with _transaction(db):
+                return write_batch(db, batch, self._known, _now_ms())
+        except BaseException as error:
+            self._known.clear()
+            if isinstance(error, (TypeError, ValueError, OverflowError)):
+                raise RecordRejected(f"the batch of writer {batch.writer!r} cannot be stored: {error}") from error
+            raise
+
+    def delete(self, run_ids: Collection[str], *, undo: bool = False) -> int:
+        text = """update run set deleted_ms = ?, change = (select value from meta where name = 'change')
+            where uid in (select value from json_each(?)) and (deleted_ms is null) = ?"""
+        with self._ours().writing() as db, _transaction(db):
+            db.execute("update meta set value = value + 1 where name = 'change'")
+            return db.execute(text, (None if undo else _now_ms(), json.dumps(list(run_ids)), not undo)).rowcount
+
+    def purge(self, older_than_s: float) -> int:
+        """See Backend.purge. First the runs go, then their points in pieces; what a death leaves, the next purge removes."""
+        before = _now_ms() - round(older_than_s * 1000)
+        with self._ours().writing() as db, _transaction(db):
+            db.execute("insert into purged(uid, run_id, has_points) select uid, id, 1 from run where deleted_ms <= ?", (before,))
+            db.execute("delete from metric_summary where run_id in (select id from run where deleted_ms <= ?)", (before,))
+            count = db.execute("delete from run where deleted_ms <= ?", (before,)).rowcount
+            db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+        while self._purge_points():
+            pass
+        with self._ours().writing() as db:
+            db.executescript("pragma incremental_vacuum")  # by ``execute`` it frees one page
+        return count
+
+    def _purge_points(self) -> bool:
+        """Remove some points of one purged run; whether there may be more."""
+        points = "select run_id, key_id, step, seq from metric_point where run_id = ? limit ?"
+        with self._ours().writing() as db, _transaction(db):
+            run = db.execute("select run_id from purged where has_points limit 1").fetchone()
+            if run is None:
+                return False
+            gone = db.execute(f"delete from metric_point where (run_id, key_id, step, seq) in ({points})", (*run, _PURGE)).rowcount
+            if gone < _PURGE:
+                db.execute("update purged set has_points = 0 where run_id = ?", run)
+        return True
+
+    # The reading stair.
+
+    def run(self, run_id: str) -> RunView:
+        with self._ours().reading() as db:
+            found = db.execute("select id from run where uid = ?", (run_id,)).fetchone()
+            if found is None:
+                raise RunNotFound(f"there is no run {run_id!r} in {self.path}")
+            return sqlite_read.views(db, found, FIELDS, self._names, _now_ms())[0]
+
+    def runs(self, query: Query = ALL, *, fields: Collection[str] | None = None) -> list[RunView]:
+        with self._ours().reading() as db:
+            now_ms = _now_ms()
+            found = sqlite_read.find(db, query, now_ms)
+            return sqlite_read.views(db, found, DEFAULT_FIELDS if fields is None else fields, self._names, now_ms)
+
+    def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
+        with self._ours().reading() as db:
+            return sqlite_read.curves(db, run_ids, keys, points, steps)
+
+    def tail(self, cursor: Cursor | None, *, limit: int = 5_000) -> Tail:
+        with self._ours().reading() as db:
+            return sqlite_read.tail(db, cursor, limit, self._names, _now_ms())
+
+    def digests(self) -> set[str]:
+        with self._ours().reading() as db:
+            return {digest for (digest,) in db.execute("select distinct digest from artifact")}
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _ours(self) -> Connections:
+        """The connections of this process; a forked child's are new ones to the same file."""
+        connections = self._connections
+        if connections.pid != os.getpid():
+            self._inherited.append(connections)
+            self._known, self._names = Known(), sqlite_read.Names()
+            self._connections = connections = Connections(self.path, connections.identity)
+        return connections
+
+    def __repr__(self) -> str:
+        return f"SqliteBackend({str(self.path)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SqliteBackend, (self.path,)
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, with the write lock from the start: a transaction that begins by reading could find itself refused to write."""
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("rollback")
+        raise
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

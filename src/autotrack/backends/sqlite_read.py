@@ -1,0 +1,313 @@
+"""Rows of the SQLite store become views and curves. All of it reads one state of the store: the caller opened a transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from autotrack.backends import thinning
+from autotrack.backends.migrations import ENDED, SEEN, STATUS
+from autotrack.backends.protocol import FIELDS, Tail
+from autotrack.backends.sql import RECENT, Selection, Statistics, decoded, keys_of, nan
+from autotrack.query import Query
+from autotrack.views import ArtifactView, RunView, Series
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SYSTEM = "system/"  # metrics of the process itself are shown apart
+_IN_ARRAYS = 50_000  # points up to which a curve is thinned in NumPy; SQLite is quicker beyond
+_CHUNK = 65_536
+
+_RUN_COLUMNS = f"""r.id, r.uid, r.name, e.name, {STATUS}, r.error, r.started_ms, {ENDED}, r.parent_uid, r.kind, r.session, r.call_site, r.host, r.pid,
+    r.user_name, {SEEN}, r.deleted_ms, r.dropped, r.environment_id"""
+_RUN_TABLES = "run r join experiment e on e.id = r.experiment_id left join writers w on w.id = r.writer"
+_IN_RUNS = "in (select value from json_each(?))"
+
+
+def find(db: sqlite3.Connection, query: Query, now_ms: int) -> list[int]:
+    """The ids of the rows of the runs that fit."""
+    keys: dict[tuple[str, str], int] = {}
+    for kind, name in keys_of(query):
+        found = db.execute("select id from key where kind = ? and name = ?", (kind, name)).fetchone()
+        if found is not None:
+            keys[kind, name] = found[0]
+    metrics = [number for (kind, _), number in keys.items() if kind == "metric"]
+    summaries = frozenset(number for number in metrics if db.execute("select 1 from summary where key_id = ? limit 1", (number,)).fetchone())
+    selection = Selection(query, keys, summaries, now_ms)
+    return [number for (number,) in db.execute(selection.text, selection.values)]
+
+
+def views(db: sqlite3.Connection, ids: Sequence[int], fields: Collection[str], names: Names, now_ms: int) -> list[RunView]:
+    """The views of runs, in the order of their ids, with the parts that are asked for."""
+    asked = json.dumps(ids)
+    parts = _Parts(db, asked, fields, names)
+    made = {}
+    columns = f"{_RUN_COLUMNS}, {'r.notes' if 'notes' in fields else repr('')}, {'r.traceback' if 'traceback' in fields else 'null'}"
+    text = f"select {columns} from {_RUN_TABLES} where r.id in (select value from json_each(:ids))".replace("{now}", ":now")
+    for row in db.execute(text, {"ids": asked, "now": now_ms}):
+        number, uid, name, experiment, status, error, started, ended, parent, kind, session, call_site, host, pid, user = row[:15]
+        seen, deleted, dropped, environment_id, notes, traceback = row[15:]
+        made[number] = RunView(
+            id=uid,
+            name=name,
+            experiment=experiment,
+            status=status,
+            error=error,
+            started=started / 1000,
+            ended=None if ended is None else ended / 1000,
+            parent_id=parent,
+            params=MappingProxyType(parts.params.get(number, {})),
+            metrics=MappingProxyType(parts.metrics.get(number, {})),
+            tags=MappingProxyType(parts.tags.get(number, {})),
+            notes=notes,
+            artifacts=tuple(parts.artifacts(number, uid)),
+            environment=MappingProxyType(parts.environment(environment_id)),
+            traceback=traceback,
+            kind=kind,
+            session=session,
+            call_site=call_site,
+            host=host,
+            pid=pid,
+            user=user,
+            seen=seen / 1000,
+            deleted=None if deleted is None else deleted / 1000,
+            dropped=dropped,
+            system=MappingProxyType(parts.system.get(number, {})),
+            params_before=MappingProxyType(parts.params_before.get(number, {})),
+            statistics=Statistics(parts.statistics.get(number, {})),
+        )
+    return [made[number] for number in ids if number in made]
+
+
+class Names:
+    """The names of keys by their ids; keys are never changed nor removed."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+
+    def of(self, db: sqlite3.Connection) -> dict[int, str]:
+        """All names that this state of the store knows."""
+        newest = max(self._names, default=0)
+        self._names.update(db.execute("select id, name from key where id > ?", (newest,)).fetchall())
+        return self._names
+
+
+class _Parts:
+    """What runs hold beside their rows, by the run's row id: one query a table."""
+
+    def __init__(self, db: sqlite3.Connection, asked: str, fields: Collection[str], names: Names) -> None:
+        self._db, self._asked, self._names = db, asked, names.of(db)
+        self._fields = fields
+        self.params: dict[int, dict[str, Any]] = {}
+        self.params_before: dict[int, dict[str, tuple[Any, ...]]] = {}
+        self.metrics: dict[int, dict[str, Any]] = {}
+        self.system: dict[int, dict[str, float]] = {}
+        self.statistics: dict[int, dict[str, tuple[Any, ...]]] = {}
+        self.tags: dict[int, dict[str, str]] = {}
+        self._artifacts: dict[int, dict[str, tuple[Any, ...]]] = {}
+        self._environments: dict[int, dict[str, Any]] = {}
+        readers: dict[str, Callable[[], None]] = {
+            "params": self._read_params,
+            "metrics": self._read_metrics,
+            "tags": self._read_tags,
+            "artifacts": self._read_artifacts,
+        }
+        for field, read in readers.items():
+            if field in fields:
+                read()
+
+    def _rows(self, text: str) -> Iterable[Any]:
+        return self._db.execute(text.format(runs=_IN_RUNS), (self._asked,))
+
+    def _read_params(self) -> None:
+        names, params = self._names, self.params
+        for run_id, key_id, kind, num, txt in self._rows("select run_id, key_id, type, num, txt from param where run_id {runs}"):
+            value = txt if kind == "s" else num if kind == "f" and num is not None else decoded(kind, num, txt)
+            try:
+                params[run_id][names[key_id]] = value
+            except KeyError:
+                params[run_id] = {names[key_id]: value}
+        for run_id, key_id, *value in self._rows("select run_id, key_id, type, num, txt from param_change where run_id {runs} order by id"):
+            before = self.params_before.setdefault(run_id, {})
+            before[names[key_id]] = (*before.get(names[key_id], ()), decoded(*value))
+
+    def _read_metrics(self) -> None:
+        names = self._names
+        columns = "run_id, key_id, count, last, last_step, first, first_step, min, max, sum, nonfinite"
+        for row in self._rows(f"select {columns} from metric_summary where run_id {{runs}}"):
+            name, run_id = names[row[1]], row[0]
+            statistics = self.statistics.get(run_id)
+            if statistics is None:
+                statistics = self.statistics[run_id] = {}
+                self.metrics[run_id] = {}
+            statistics[name] = row[2:]
+            if name.startswith(SYSTEM):
+                self.system.setdefault(run_id, {})[name] = nan(row[3])
+            else:
+                self.metrics[run_id][name] = nan(row[3])
+        for run_id, key_id, *value in self._rows("select run_id, key_id, type, num, txt from summary where run_id {runs}"):
+            self.metrics.setdefault(run_id, {})[names[key_id]] = decoded(*value)
+
+    def _read_tags(self) -> None:
+        for run_id, key_id, value in self._rows("select run_id, key_id, value from tag where run_id {runs}"):
+            self.tags.setdefault(run_id, {})[self._names[key_id]] = value
+
+    def _read_artifacts(self) -> None:
+        columns = "run_id, name, kind, digest, size, time_ms, step, meta"
+        for run_id, name, *rest in self._rows(f"select {columns} from artifact where run_id {{runs}} order by id"):
+            named = self._artifacts.setdefault(run_id, {})
+            named.pop(name, None)  # the last version stands where it was stored
+            named[name] = tuple(rest)
+
+    def artifacts(self, number: int, uid: str) -> Iterable[ArtifactView]:
+        for name, (kind, digest, size, time_ms, step, meta) in self._artifacts.get(number, {}).items():
+            yield ArtifactView(uid, name, kind, digest, size, time_ms / 1000, step, MappingProxyType(json.loads(meta) if meta else {}))
+
+    def environment(self, number: int | None) -> dict[str, Any]:
+        """Shared by the runs of a process, and read once."""
+        if number is None or "environment" not in self._fields:
+            return {}
+        if number not in self._environments:
+            (text,) = self._db.execute("select txt from environment where id = ?", (number,)).fetchone()
+            self._environments[number] = json.loads(text)
+        return self._environments[number]
+
+
+def curves(db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str], points: int | None, steps: tuple[int, int] | None) -> list[Series]:
+    """See Backend.series."""
+    runs = dict(db.execute("select uid, id from run where uid in (select value from json_each(?))", (json.dumps(list(run_ids)),)).fetchall())
+    asked = "select name, id from key where kind = 'metric' and name in (select value from json_each(?))"
+    key_ids = dict(db.execute(asked, (json.dumps(list(keys)),)).fetchall())
+    if points is not None:
+        thinning.buckets(points)
+    made = []
+    for uid in run_ids:
+        for key in keys:
+            if uid in runs and key in key_ids:
+                curve = _Curve(db, uid, key, runs[uid], key_ids[key], steps)
+                if curve.exists:
+                    made.append(curve.read(points))
+    return made
+
+
+class _Curve:
+    """One series within a range of steps."""
+
+    def __init__(self, db: sqlite3.Connection, uid: str, key: str, run_id: int, key_id: int, steps: tuple[int, int] | None) -> None:
+        self._db, self._uid, self._key = db, uid, key
+        text = "select first_step, last_step, count from metric_summary where key_id = ? and run_id = ?"
+        first, last, total = db.execute(text, (key_id, run_id)).fetchone() or (0, -1, 0)
+        self.exists = total > 0
+        low, high = (first, last) if steps is None else (max(first, steps[0]), min(last, steps[1]))
+        self._range = {"run": run_id, "key": key_id, "low": low, "high": high}
+        self.total = total
+        if self.exists and (low, high) != (first, last):
+            self.total = self._one(f"select count(*) {_POINTS}")[0]
+
+    def _one(self, text: str, **more: Any) -> Any:
+        return self._db.execute(text, {**self._range, **more}).fetchone()
+
+    def read(self, points: int | None) -> Series:
+        if points is None or self.total <= points:
+            return self._series(*self._arrays())
+        if self.total <= _IN_ARRAYS:
+            steps, times, values = self._arrays()
+            keep = thinning.kept(steps, values, points)
+            return self._series(steps[keep], times[keep], values[keep])
+        return self._thinned(thinning.buckets(points))
+
+    def _series(self, steps: Any, times: Any, values: Any) -> Series:
+        return Series(self._uid, self._key, steps, times, values, self.total)
+
+    def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
+        import numpy as np  # reading only
+
+        cursor = self._db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range)
+        chunks = []
+        while rows := cursor.fetchmany(_CHUNK):
+            step, time_ms, value = zip(*rows, strict=True)
+            chunks.append((np.array(step, np.int64), np.array(time_ms, np.float64), np.array(value, np.float64)))  # None becomes NaN
+        if not chunks:
+            return np.empty(0, np.int64), np.empty(0), np.empty(0)
+        steps, times, values = (np.concatenate(column) for column in zip(*chunks, strict=True))
+        return steps, times / 1000, values
+
+    def _thinned(self, count: int) -> Series:
+        """As ``thinning.kept``: one pass finds each bucket's bounds, and each bucket is then asked for the four points."""
+        import numpy as np  # reading only
+
+        first = self._one(f"select min(step) {_POINTS}")[0]
+        width = self._one(f"select max(step) {_POINTS}")[0] - first + 1
+        bucket = "(step - :first) * :count / :width" if width <= 2**62 // count else "cast((step * 1.0 - :first) * :count / :width as integer)"
+        text = f"select min(step), max(step), min(value), max(value) {_POINTS} group by {bucket}"
+        found = self._db.execute(text, {**self._range, "first": first, "count": count, "width": width}).fetchall()
+        kept: set[tuple[int, int, int, float | None]] = set()
+        columns = "select step, seq, time_ms, value"
+        for low, high, smallest, largest in found:
+            bounds = {"low": low, "high": high}
+            kept.add(self._one(f"{columns} {_POINTS} order by step, seq limit 1", **bounds))
+            kept.add(self._one(f"{columns} {_POINTS} order by step desc, seq desc limit 1", **bounds))
+            if smallest is not None:
+                for extreme in (smallest, largest):
+                    kept.add(self._one(f"{columns} {_POINTS} and value = :extreme order by step, seq limit 1", **bounds, extreme=extreme))
+        rows = sorted(kept, key=lambda row: row[:2])
+        steps, _, times, values = zip(*rows, strict=True)
+        return self._series(np.array(steps, np.int64), np.array(times, np.float64) / 1000, np.array(values, np.float64))
+
+
+_POINTS = "from metric_point where run_id = :run and key_id = :key and step between :low and :high"
+
+
+def tail(db: sqlite3.Connection, cursor: str | None, limit: int, names: Names, now_ms: int) -> Tail:
+    """What changed after the cursor, in the order of change numbers.
+
+    The cursor is ``since.until``: all that changed up to ``until`` was told; of what changed again later, points are told from
+    ``since`` on, because a series remembers its recent batches by their change numbers and first steps, and no more.
+    """
+    newest = db.execute("select value from meta where name = 'change'").fetchone()[0]
+    if cursor is None:
+        return Tail(f"{newest}.{newest}", [], [], [])
+    since, until = map(int, cursor.split("."))
+    run_ids: list[int] = []
+    points: list[Series] = []
+    stale: list[tuple[str, str]] = []
+    room, told = limit, until
+    for change, run_id, uid, key_id, recent in db.execute(_CHANGED, (until, until)):
+        if room <= 0 and change > told:
+            return Tail(f"{since}.{told}", views(db, run_ids, FIELDS, names, now_ms), points, stale, True)
+        told = change
+        room -= 1
+        if key_id is None:
+            run_ids.append(run_id)
+            continue
+        key, start = names.of(db)[key_id], _first_new_step(recent, since)
+        curve = None if start is None else _Curve(db, uid, key, run_id, key_id, (start, 2**63 - 1))
+        if curve is None or curve.total > limit:
+            stale.append((uid, key))
+        else:
+            points.append(curve.read(None))
+            room -= curve.total
+    return Tail(f"{newest}.{newest}", views(db, run_ids, FIELDS, names, now_ms), points, stale)
+
+
+_CHANGED = """select change, id, uid, null, null from run where change > ?
+union all select m.change, m.run_id, r.uid, m.key_id, m.recent from metric_summary m join run r on r.id = m.run_id where m.change > ? order by 1"""
+
+
+def _first_new_step(recent: str, since: int) -> int | None:
+    """The smallest step that the batches after ``since`` wrote; None if one wrote into the past, or if that is not known any more."""
+    batches = recent.split(" ")
+    is_whole = len(recent) <= RECENT
+    start: int | None = None
+    for batch in batches if is_whole else batches[:-1]:
+        change, _, step = batch.partition(":")
+        if int(change) <= since:
+            return start
+        if step.endswith("!"):
+            return None
+        start = int(step) if start is None else min(start, int(step))
+    return start if is_whole else None
