@@ -117,7 +117,7 @@ class Voice:
                 self._told.add(name)
                 self._unsaid.pop(name, None)
         if said:
-            self.run.log_params(said)
+            self.run.note_params(said)
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         if self._every == 1 or step % self._every == 0:
@@ -127,7 +127,7 @@ class Voice:
         """Tell what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
         if unsaid:
-            self.run.log_params(unsaid)
+            self.run.note_params(unsaid)
         nested = self.ledger.summary()
         if nested:
             self.run.summary(nested)
@@ -140,7 +140,7 @@ class Fit:
     be told something after it ended; its run takes it.
     """
 
-    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "home", "hosts", "integration", "is_again", "ledger", "reach", "who")
+    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "reach", "who")
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
         self.integration = integration
@@ -149,6 +149,7 @@ class Fit:
         self.home: Voice | None = None  # the reach that it would have, did it not mute
         self.ledger = ledger
         self.hosts = False
+        self.base: object = None  # the current run inside it; where there is another, the user opened one in there
         self.is_again = False  # the same instance as the fit outside
         self._voice: Voice | None = None
         self._spared: list[Callable[[Any], bool]] | None = None
@@ -217,6 +218,12 @@ class Fit:
             self._voice.run.set_tags(dict(values))
 
     @guarded
+    def dataset(self, name: str, facts: Mapping[str, Any]) -> None:
+        """What is known of a data set (shape, dtype, columns, hash), under its name ("train"), unless data sets are not wanted."""
+        if self._voice is not None and tracker().settings.datasets:
+            self._voice.run.note_environment({"datasets": {name: dict(facts)}})
+
+    @guarded
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
@@ -260,7 +267,7 @@ class Fit:
         if self._voice is None:
             return
         run = runs.open_run(self.integration, stem="", call_site=self._voice.run.call_site, parent=self._voice.run, name=name, started=started)
-        run.log_params(dict(params))
+        run.note_params(params)
         told = {key: value for key, value in summary.items() if value is not None}
         if duration_s is not None:
             told.setdefault("time/fit_s", duration_s)
@@ -292,6 +299,10 @@ class Fit:
         """How it ended, where the framework hides it: wins over what the call's return says."""
         self._outcome = (status, error)
 
+    def within(self) -> Within:
+        """Make a fit that ``begin`` began the current one, for a block."""
+        return Within(self)
+
     def end(self) -> None:
         """End a fit that ``begin`` began."""
         close_fit(self, None, None)
@@ -318,16 +329,19 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
     """
     outer = _current.get()
+    base = runs.current_run()
     name = framework.name
     who = 0 if instance is None else id(instance)
 
-    if outer is None or (outer.hosts and outer.who != who):  # outermost, or hosted: owns a run
-        fit = Fit(name, who)
+    if outer is None or (outer.hosts and outer.who != who) or (outer.base is not base and outer is not QUIET):
+        fit = Fit(name, who)  # outermost, or hosted, or in a run that the user opened inside a fit: owns a run
+        fit.base = base
         if speaks:
-            voice = _voice_for(framework, outer, stem or (name if instance is None else type(instance).__name__))
+            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__))
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
+                fit.base = voice.run
                 fit._spared = []
     elif outer.integration == name:  # part of it: silent, but engines below are still heard
         fit = Fit(name, who, outer.reach if speaks else None, outer.ledger)
@@ -341,25 +355,25 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
         fit._voice = outer.reach
         fit._joined = True
         _tell_version(framework, outer.reach)
-        return fit
     else:  # a stranger inside
-        return Fit(name, who)
+        fit = Fit(name, who)
+    fit.base = fit.base or base
     if mutes and fit.reach is not None:
         fit.home, fit.reach = fit.reach, None
     return fit
 
 
-def _voice_for(framework: Framework, host: Fit | None, stem: str) -> Voice | None:
+def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
-    parent = runs.current_run()
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
-        voice = Voice(parent, opened=False, stem=stem)
+        run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        voice = Voice(runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), opened=True, stem=stem)
-    if voice.run.is_silent:
+        run, opened = runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), True
+    if run.is_silent:
         return None
+    voice = Voice(run, opened=opened, stem=stem)
     _tell_version(framework, voice)
     return voice
 
@@ -421,7 +435,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
     finally:
         if voice.opened:
             with guard("ending a run"):
-                voice.run.end(status, error)
+                voice.run.end(status, None if status == "finished" else error)
 
 
 def status_of(error: BaseException | None) -> Status:

@@ -80,26 +80,31 @@ class Integration:
             self._version = version_of(self.package, self.requires) or None
         return self._version or ""
 
-    def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never) -> Callable[[Hook], Hook]:
+    def fit(
+        self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False
+    ) -> Callable[[Hook], Hook]:
         """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
 
         ``when(instance)`` says no of what deserves no run (a scaler): the call is silent, and so is what it fits inside.
         ``mutes(instance)`` says yes where what is fitted inside is silent, engines too (searches, ensembles). Both are
-        asked before any hook; what they say of an instance holds for its class.
+        asked before any hook; what they say of an instance holds for its class, unless they are to be asked ``by_instance``,
+        at each call.
         """
 
         def declare(hook: Hook) -> Hook:
-            entry = _Entry(self, _generator_function(hook), when, mutes)
+            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance)
             self._declared.append(_Functions(targets, entry.observe))
             return hook
 
         return declare
 
-    def fit_family(self, base: str, *methods: str, when: Predicate = always, mutes: Predicate = never) -> Callable[[Hook], Hook]:
+    def fit_family(
+        self, base: str, *methods: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False
+    ) -> Callable[[Hook], Hook]:
         """Declare methods as training entry points on all classes built on ``module:Class``, present and future."""
 
         def declare(hook: Hook) -> Hook:
-            entry = _Entry(self, _generator_function(hook), when, mutes)
+            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance)
             self._declared.append(_Family(base, methods, entry.observe))
             return hook
 
@@ -114,6 +119,16 @@ class Integration:
         def declare(watcher: Watcher) -> Watcher:
             watch = _Watch(self, watcher)
             self._declared.append(_Functions(targets, watch.observe))
+            return watcher
+
+        return declare
+
+    def watch_family(self, base: str, *methods: str) -> Callable[[Watcher], Watcher]:
+        """As ``watch``, for methods on all classes built on ``module:Class``, present and future."""
+
+        def declare(watcher: Watcher) -> Watcher:
+            watch = _Watch(self, watcher)
+            self._declared.append(_Family(base, methods, watch.observe))
             return watcher
 
         return declare
@@ -227,9 +242,10 @@ class _Family(_Declared):
 class _Entry:
     """A training entry point: its hook, and what is known of the classes that were fitted through it."""
 
-    def __init__(self, integration: Integration, hook: Hook, when: Predicate, mutes: Predicate) -> None:
+    def __init__(self, integration: Integration, hook: Hook, when: Predicate, mutes: Predicate, by_instance: bool) -> None:
         self._when = when
         self._mutes = mutes
+        self._by_instance = by_instance
         self._answers: WeakKeyDictionary[type, tuple[bool, bool]] = WeakKeyDictionary()
 
         def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around:
@@ -247,7 +263,8 @@ class _Entry:
         answer = (False, True)  # where a predicate fails: silence
         with guard(f"asking what a {type(instance).__qualname__} is"):
             answer = (bool(self._when(instance)), bool(self._mutes(instance)))
-        self._answers[type(instance)] = answer
+        if not self._by_instance:
+            self._answers[type(instance)] = answer
         return answer
 
 

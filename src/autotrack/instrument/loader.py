@@ -72,24 +72,33 @@ class Loader:
         return {**self._third_party, **BUILTIN}
 
     def want(self, names: Iterable[str], *, named: bool) -> None:
-        """Observe these from now on. ``named`` by the user: what stands against it is raised, else logged."""
+        """Observe these from now on. ``named`` by the user: what stands against one is raised once all are awake."""
         with self._lock:
             self._spread_over_threads()
+            against: list[Exception] = []
             for name in names:
-                self._excluded.discard(name)
-                self._wanted.add(name)
-                self._errors.pop(name, None)
-                is_there = name in sys.modules
-                if named and not is_there and not is_installed(name):
-                    self._wanted.discard(name)
-                    raise IntegrationError(f"{name} is not installed, so it cannot be observed")
-                if is_there:
-                    self._wake(name, sweep=True)
-                elif name not in self._hooked:
-                    self._hooked.add(name)
-                    wrapt.register_post_import_hook(functools.partial(self._imported, name), name)
-                if named and name in self._errors:
-                    raise self._errors[name]
+                self._want(name)
+                if named:
+                    against += self._against(name)
+            if against:
+                raise against[0]
+
+    def _want(self, name: str) -> None:
+        self._excluded.discard(name)
+        self._errors.pop(name, None)
+        self._wanted.add(name)
+        if name in sys.modules:
+            self._wake(name, sweep=True)
+        elif name not in self._hooked:  # installed or not: it may be, in the next cell of a notebook
+            self._hooked.add(name)
+            wrapt.register_post_import_hook(functools.partial(self._imported, name), name)
+
+    def _against(self, name: str) -> list[Exception]:
+        if name in self._errors:
+            return [self._errors[name]]
+        if name in self._awake:
+            return list(self._awake[name].missing)
+        return [] if is_installed(name) else [IntegrationError(f"{name} is not installed, so it cannot be observed yet")]
 
     def drop(self, names: Collection[str]) -> None:
         """Observe these no longer."""
@@ -117,10 +126,10 @@ class Loader:
             missing = "; ".join(str(error) for error in integration.missing)
             return IntegrationStatus(name, integration.version, True, f"observed, except: {missing}" if missing else "observed")
         version = version_of(name, "") if name in sys.modules else ""
-        if name in self._errors:
-            return IntegrationStatus(name, version, False, str(self._errors[name]))
         if not is_installed(name):
             return IntegrationStatus(name, version, False, "not installed")
+        if name in self._errors:
+            return IntegrationStatus(name, version, False, str(self._errors[name]))
         if name in self._wanted:
             return IntegrationStatus(name, version, False, "not imported yet; will be observed from its import on")
         if name in self._excluded:
