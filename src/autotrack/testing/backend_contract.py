@@ -1,0 +1,755 @@
+"""What every tracking store must do: subclass ``BackendContract``, give it ``open``, and pytest runs all of this on your store.
+
+    class TestMyStore(BackendContract):
+        def open(self, folder):
+            return MyStore(folder / "store")
+
+``open`` gives a store that is empty, or the same one again if it is given the same folder (a store that keeps nothing beyond
+its object sets ``persistent = False``). Times below are whole milliseconds, as stores keep them.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autotrack.backends.protocol import Backend
+from autotrack.errors import QueryError, RecordRejected, RunNotFound
+from autotrack.query import parse
+from autotrack.records import (
+    AnyRecord,
+    ArtifactStored,
+    Batch,
+    MetricsLogged,
+    ParamsSet,
+    RunEnded,
+    RunNoted,
+    RunStarted,
+    SummarySet,
+    TagsSet,
+    WriterEnded,
+)
+from autotrack.views import RunView, Series
+
+T = 1_767_225_600.0  # 2026-01-01T00:00:00 UTC
+DAY = 86_400.0
+
+
+class Teller:
+    """A writer: numbers its records and gives them to a store."""
+
+    def __init__(self, store: Backend, name: str = "writer") -> None:
+        self.store, self.name, self.next = store, name, 1
+
+    def batch(self, *records: AnyRecord) -> Batch:
+        """A batch with the next numbers, not written."""
+        batch = Batch(self.name, self.next, records)
+        self.next = batch.last + 1
+        return batch
+
+    def tell(self, *records: AnyRecord) -> None:
+        """Write the records as one batch."""
+        self.store.write(self.batch(*records))
+
+
+def started(run_id: str, at: float = T, **more: Any) -> RunStarted:
+    """A run of the experiment ``digits``, unless said otherwise."""
+    return RunStarted(run_id, at, **{"experiment": "digits", **more})
+
+
+def logged(run_id: str, key: str, values: list[float], steps: list[int] | None = None, at: float = T) -> MetricsLogged:
+    """A stretch of one key, a second a point."""
+    steps = list(range(len(values))) if steps is None else steps
+    return MetricsLogged(run_id, at, (key,), steps, [at + i for i in range(len(values))], [values])
+
+
+def ids(runs: list[RunView]) -> list[str]:
+    """Which runs, in their order."""
+    return [run.id for run in runs]
+
+
+# Seven runs that differ in everything that can be asked for; a day apart, ``a`` the oldest. Run ``g`` is deleted.
+EXAMPLES: tuple[AnyRecord, ...] = (
+    started("a", T, name="alpha", kind="sklearn", session="s1", call_site="train.py:3:main", host="node1", user="ann"),
+    ParamsSet("a", T, {"lr": 0.1, "depth": 3, "opt": "adam", "flag": True, "seed": 2**60 + 1, "a key": 1, "null": None}),
+    logged("a", "val/acc", [0.5, 0.7, 0.9]),
+    logged("a", "loss", [3.0, 1.0, 2.0]),
+    TagsSet("a", T, {"team": "nlp", "fold": "1", "empty": ""}),
+    RunNoted("a", T, "notes", "the first try"),
+    RunEnded("a", T + 60, "finished"),
+    started("b", T + DAY, name="Beta", kind="xgboost", session="s1", call_site="train.py:9:main", host="node2"),
+    ParamsSet("b", T + DAY, {"lr": "0.1", "depth": 5.0, "opt": "SGD", "flag": False, "seed": 2**60}),
+    logged("b", "val/acc", [0.95, 0.6]),
+    TagsSet("b", T + DAY, {"team": "vision", "fold": "2"}),
+    RunEnded("b", T + DAY + 7200, "failed", "ValueError: no"),
+    started("c", T + 2 * DAY, name="50% of gamma", experiment="digits/deep"),
+    ParamsSet("c", T + 2 * DAY, {"lr": 0.01, "depth": None, "layers": [64, 64]}),
+    logged("c", "val/acc", [0.8, math.nan]),
+    RunEnded("c", T + 2 * DAY + 1, "interrupted"),
+    started("d", T + 3 * DAY, name="delta", parent_id="a"),
+    SummarySet("d", T + 3 * DAY, {"val/acc": 0.99, "verdict": "good", "stopped": True, "nothing": None}),
+    logged("d", "val/acc", [0.1]),
+    logged("d", "a.min", [5.0]),
+    TagsSet("d", T + 3 * DAY, {"team": "NLP"}),
+    RunEnded("d", T + 3 * DAY + 5, "finished"),
+    started("e", T + 4 * DAY, name="épsilon"),
+    ParamsSet("e", T + 4 * DAY, {"lr": math.nan, "depth": 2, "opt": "Ädam_x", "quote": "it's"}),
+    logged("e", "val/acc", [math.inf]),
+    RunEnded("e", T + 4 * DAY + 5, "lost"),
+    started("f", T + 5 * DAY, name="zeta"),
+    started("g", T + 6 * DAY, name="gone"),
+    ParamsSet("g", T + 6 * DAY, {"lr": 0.1}),
+)
+
+# What a search means: an expression, and the runs that fit, oldest first.
+MEANINGS: tuple[tuple[str, str], ...] = (
+    ("", "abcdef"),
+    # metrics: the last value, and what was set as summary, which wins
+    ("metrics.val/acc > 0.7", "ade"),
+    ("metrics.val/acc >= 0.9 and metrics.val/acc < 1", "ad"),
+    ("metrics.val/acc.max > 0.9", "b"),
+    ("metrics.val/acc.min <= 0.5", "ad"),
+    ("metrics.val/acc.first = 0.8", "c"),
+    ("metrics.val/acc.last = 0.6", "b"),
+    ("metrics.loss.mean = 2", "a"),
+    ("metrics.val/acc.count between 2 and 3", "abc"),
+    ('metrics."val/acc" = 0.9', "a"),
+    ("metrics.`val/acc`.first = 0.95", "b"),
+    ('metrics."a.min" = 5', "d"),
+    ("metrics.a.min = 5", ""),
+    ("metrics.verdict = 'good'", "d"),
+    ("metrics.verdict like 'GO%'", "d"),
+    ("metrics.stopped = true", "d"),
+    ("metrics.unknown > 0", ""),
+    # params are typed
+    ("params.lr = 0.1", "a"),
+    ("params.lr = '0.1'", "ab"),
+    ("params.lr = '1e-1'", "a"),
+    ("params.lr < 0.05", "c"),
+    ("params.depth = 5", "b"),
+    ("params.depth in (2, 3, 9)", "ae"),
+    ("params.depth not in (2, 3)", "b"),
+    ("params.depth between 3 and 5", "ab"),
+    ("params.depth not between 3 and 5", "e"),
+    ("params.opt = 'adam'", "a"),
+    ("params.opt in ('adam', 'SGD', 7)", "ab"),
+    ("params.opt like '%ADAM%'", "a"),
+    ("params.opt like '_gd'", "b"),
+    ("params.opt not like 's%'", "ae"),
+    ("params.opt contains 'DA'", "ae"),
+    ("params.opt > 'a'", "ae"),
+    ("params.flag = true", "a"),
+    ("params.flag = FALSE", "b"),
+    ("params.flag = 'True'", "a"),
+    ("params.flag != true", "b"),
+    ("params.flag = 1", ""),
+    ("params.seed = 1152921504606846977", "a"),
+    ("params.seed != 1152921504606846977", "b"),
+    ("params.seed > 1", "ab"),
+    ('params."a key" = 1', "a"),
+    ("params.layers = '[64, 64]'", "c"),
+    ("params.layers contains '64'", "c"),
+    ("params.quote = 'it''s'", "e"),
+    ('params.quote = "it\'s"', "e"),
+    # missing, None, NaN, infinite
+    ("params.opt is null", "cdf"),
+    ("params.depth is null", "cdf"),
+    ("params.depth is not null", "abe"),
+    ("params.unknown is null", "abcdef"),
+    ("params.unknown != 1", ""),
+    ("not (params.opt = 'adam')", "be"),
+    ("not params.opt = 'adam'", "be"),
+    ("params.opt != 'adam'", "be"),
+    ("not (params.opt = 'adam' and params.depth = 3)", "be"),
+    ("not (params.opt = 'adam' or metrics.val/acc < 0.7)", "e"),
+    ("not not params.opt = 'adam'", "a"),
+    ("not (params.opt is null)", "abe"),
+    ("params.opt is null or params.opt = 'SGD'", "bcdf"),
+    ("metrics.val/acc = 'nan'", "c"),
+    ("metrics.val/acc = nan", "c"),
+    ("metrics.val/acc != 0.9", "bcde"),
+    ("metrics.val/acc is null", "f"),
+    ("metrics.val/acc = inf", "e"),
+    ("metrics.val/acc < inf", "abd"),
+    ("not metrics.val/acc < 0.7", "acde"),
+    ("metrics.val/acc.max is null", "ef"),
+    ("metrics.nothing is null", "abcdef"),
+    ("params.lr = nan", "e"),
+    ("params.lr in ('nan', 0.01)", "ce"),
+    # tags are text
+    ("tags.team = 'nlp'", "a"),
+    ("tags.team like 'nlp'", "ad"),
+    ("tags.team != 'nlp'", "bd"),
+    ("tags.fold = 1", "a"),
+    ("tags.fold in ('1', 2)", "ab"),
+    ("tags.fold >= '2'", "b"),
+    ("tags.empty = ''", "a"),
+    ("tags.empty is not null", "a"),
+    ("tags.team is null", "cef"),
+    # attributes
+    ("status = 'finished'", "ad"),
+    ("status in ('failed', 'lost')", "be"),
+    ("status != 'finished'", "bcef"),
+    ("id = 'c'", "c"),
+    ("name = 'Beta'", "b"),
+    ("name like 'beta'", "b"),
+    ("name like '50%%'", "c"),
+    ("name contains '%'", "c"),
+    ("name contains 'É'", ""),  # only ASCII letters match in either case
+    ("name > 'a'", "adef"),
+    ("experiment = 'digits'", "abdef"),
+    ("experiment like 'digits/%'", "c"),
+    ("error contains 'valueerror'", "b"),
+    ("error is null", "acdef"),
+    ("started < '2026-01-03'", "ab"),
+    ("started >= '2026-01-04T00:00:00Z'", "def"),
+    ("started = '2026-01-02T01:00+01:00'", "b"),
+    ("started between 1767225600 and 1767312000", "ab"),
+    ("started > 1d ago", ""),
+    ("started < 1w ago", "abcdef"),
+    ("ended > '2026-01-05'", "e"),
+    ("ended is null", "f"),
+    ("duration > 59", "ab"),
+    ("duration >= 2h", "b"),
+    ("parent = 'a'", "d"),
+    ("parent is null", "abcef"),
+    ("kind = 'sklearn'", "a"),
+    ("kind != 'sklearn'", "bcdef"),
+    ("kind is null", "cdef"),
+    ("session = 's1' and call_site like 'train.py:9%'", "b"),
+    ("host in ('node1', 'node2')", "ab"),
+    ("user = 'ann'", "a"),
+    ("notes contains 'First'", "a"),
+    ("deleted = true", "g"),
+    ("deleted is not null and params.lr = 0.1", "g"),
+    ("deleted = false", "abcdef"),
+    # and, or, not, parentheses
+    ("params.lr = 0.1 or params.lr = 0.01 and params.depth = 3", "a"),
+    ("(params.lr = 0.1 or params.lr = 0.01) and params.depth is null", "c"),
+    ("params.opt = 'adam' or tags.team = 'vision' or metrics.loss > 9", "ab"),
+    ("params.lr < 1 and params.unknown is null and metrics.val/acc.min < 1", "ac"),
+    ("NOT status IN ('finished') AND params.depth IS NOT NULL", "be"),
+)
+
+ORDERS: tuple[tuple[str, str], ...] = (
+    ("", "fedcba"),
+    ("started", "abcdef"),
+    ("name", "cbadfe"),  # text is ordered by code points
+    ("metrics.val/acc desc", "edabfc"),
+    ("metrics.val/acc", "badefc"),
+    ("params.depth, started", "eabcdf"),
+    ("params.lr asc, name desc", "cabefd"),
+    ("params.opt desc", "eabfdc"),
+    ("experiment desc, started desc", "cfedba"),
+    ("duration desc", "baedcf"),
+    ("tags.team, id desc", "dabfec"),
+)
+
+
+class BackendContract:
+    """Subclass it and give ``open``. ``store`` is a new store, ``examples`` one that holds ``EXAMPLES``."""
+
+    persistent = True  # whether what was written is there when it is opened again
+
+    def open(self, folder: Path) -> Backend:
+        """The store that lies in a folder; a new folder is an empty store."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Backend]:
+        store = self.open(tmp_path)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def writer(self, store: Backend) -> Teller:
+        return Teller(store)
+
+    @pytest.fixture
+    def examples(self, store: Backend, writer: Teller) -> Backend:
+        writer.tell(*EXAMPLES)
+        store.delete(["g"])
+        return store
+
+    # Batches.
+
+    def test_a_run_comes_back_as_it_was_told(self, store: Backend, writer: Teller) -> None:
+        writer.tell(
+            started("r", name="baseline", parent_id="p", session="s", call_site="a.py:1:f", host="h", pid=7, user="u", kind="sklearn"),
+            ParamsSet("r", T, {"lr": 0.1, "n": 3, "opt": "adam", "flag": True, "none": None, "layers": [1, {"a": 2}], "big": 2**70}),
+            logged("r", "loss", [3.0, 2.0]),
+            logged("r", "system/cpu", [50.0]),
+            SummarySet("r", T, {"best": 1, "loss": 1.5}),
+            TagsSet("r", T, {"team": "nlp"}),
+            RunNoted("r", T, "notes", "a note"),
+            RunNoted("r", T, "environment", {"python": "3.11", "packages": ["a"]}),
+            RunNoted("r", T, "environment", {"git": "abc"}),
+            RunNoted("r", T, "traceback", "Traceback"),
+            RunNoted("r", T, "dropped", 2),
+            RunNoted("r", T, "dropped", 3),
+            ArtifactStored("r", T + 1, "plots/roc.png", "sha256:aa", 10, kind="figure", step=4, meta={"w": 3}),
+            RunEnded("r", T + 2.5, "failed", "ValueError: no"),
+        )
+        run = store.run("r")
+        assert (run.id, run.name, run.experiment, run.status, run.error) == ("r", "baseline", "digits", "failed", "ValueError: no")
+        assert (run.started, run.ended, run.duration_s, run.parent_id) == (T, T + 2.5, 2.5, "p")
+        assert (run.session, run.call_site, run.host, run.pid, run.user, run.kind) == ("s", "a.py:1:f", "h", 7, "u", "sklearn")
+        assert dict(run.params) == {"lr": 0.1, "n": 3, "opt": "adam", "flag": True, "none": None, "layers": [1, {"a": 2}], "big": 2**70}
+        assert [type(run.params[key]) for key in ("lr", "n", "flag", "big")] == [float, int, bool, int]
+        assert (dict(run.metrics), dict(run.system)) == ({"loss": 1.5, "best": 1}, {"system/cpu": 50.0})
+        assert (dict(run.tags), run.notes, run.traceback, run.dropped, run.deleted) == ({"team": "nlp"}, "a note", "Traceback", 5, None)
+        assert dict(run.environment) == {"python": "3.11", "packages": ["a"], "git": "abc"}
+        (artifact,) = run.artifacts
+        assert (artifact.run_id, artifact.name, artifact.kind, artifact.digest) == ("r", "plots/roc.png", "figure", "sha256:aa")
+        assert (artifact.size, artifact.time, artifact.step, dict(artifact.meta)) == (10, T + 1, 4, {"w": 3})
+        assert abs(run.seen - time.time()) < 60
+
+    def test_a_batch_sent_twice_is_applied_once(self, store: Backend, writer: Teller) -> None:
+        batch = writer.batch(started("r"), logged("r", "loss", [1.0, 2.0]), RunNoted("r", T, "dropped", 1))
+        store.write(batch)
+        store.write(batch)
+        assert (store.run("r").stats("loss").count, store.run("r").dropped) == (2, 1)
+
+    def test_records_regrouped_into_other_batches_are_applied_once(self, store: Backend) -> None:
+        told = logged("r", "loss", [float(i) for i in range(10)])
+        store.write(Batch("w", 1, (started("r"), told.tail(0))))
+        store.write(Batch("w", 6, (told.tail(4), TagsSet("r", T, {"a": "b"}))))
+        (curve,) = store.series(["r"], ["loss"])
+        assert curve.values.tolist() == list(range(10))
+        assert dict(store.run("r").tags) == {"a": "b"}
+
+    def test_numbers_of_a_writer_may_have_gaps(self, store: Backend) -> None:
+        store.write(Batch("w", 1, (started("r"),)))
+        store.write(Batch("w", 1 << 32, (TagsSet("r", T, {"a": "1"}),)))
+        store.write(Batch("w", (1 << 32) + 7, (TagsSet("r", T, {"b": "2"}),)))
+        assert dict(store.run("r").tags) == {"a": "1", "b": "2"}
+
+    def test_writing_changes_no_batch(self, store: Backend) -> None:
+        def batch() -> Batch:
+            return Batch("w", 1, (started("r"), logged("r", "x", [3.0, 1.0], [5, 2]), logged("r", "x", [2.0], [3]), ParamsSet("r", T, {"a": [1]})))
+
+        told = batch()
+        store.write(told)
+        assert told == batch()
+
+    def test_a_batch_with_a_bad_record_leaves_nothing(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("before"))
+        with pytest.raises(RecordRejected):
+            store.write(Batch("other", 1, (started("r"), ParamsSet("before", T, {"lr": 1}), RunNoted("r", T, "nonsense", 1))))
+        assert ids(store.runs()) == ["before"]
+        assert dict(store.run("before").params) == {}
+        store.write(Batch("other", 1, (started("r"),)))
+        assert sorted(ids(store.runs())) == ["before", "r"]
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            logged("r", "x", ["text"]),  # type: ignore[list-item]
+            logged("r", "x", [1.0], [0.5]),  # type: ignore[list-item]
+            logged("r", "x", [1.0], [2**63]),
+            MetricsLogged("r", T, ("x", "y"), [0], [T], [[1.0]]),
+            MetricsLogged("r", T, ("x",), [0, 1], [T, T], [[1.0]]),
+            MetricsLogged("r", T, ("x", "x"), [0], [T], [[1.0], [2.0]]),
+            ParamsSet("r", T, {"x": object()}),
+            ParamsSet("r", T, {3: "x"}),  # type: ignore[dict-item]
+            ParamsSet("r", math.nan, {"x": 1}),
+            SummarySet("r", T, {"x": [1]}),  # type: ignore[dict-item]
+            TagsSet("r", T, {"x": 3}),  # type: ignore[dict-item]
+            RunEnded("r", T, "running"),
+            RunEnded("r", T, "dead"),  # type: ignore[arg-type]
+            RunStarted("", T, "digits"),
+            RunStarted("r", T, None),  # type: ignore[arg-type]
+            ArtifactStored("r", T, "x", "sha256:aa", 1.5),  # type: ignore[arg-type]
+        ],
+        ids=repr,
+    )
+    def test_a_record_that_cannot_be_stored_is_rejected(self, store: Backend, bad: AnyRecord) -> None:
+        with pytest.raises(RecordRejected):
+            store.write(Batch("w", 1, (started("other"), bad)))
+        assert store.runs() == []
+
+    def test_two_writers_interleave(self, store: Backend) -> None:
+        one, two = Teller(store, "one"), Teller(store, "two")
+        one.tell(started("r"))
+        for i in range(5):
+            one.tell(logged("r", "loss", [float(i)], [2 * i]))
+            two.tell(logged("r", "loss", [float(-i)], [2 * i + 1]))
+            two.tell(logged("r", "loss", [9.0], [2 * i]))
+        (curve,) = store.series(["r"], ["loss"])
+        assert curve.steps.tolist() == [0, 0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8, 9]
+        assert curve.last_wins().values.tolist() == [9, 0, 9, -1, 9, -2, 9, -3, 9, -4]
+        assert store.run("r").stats("loss").count == 15
+
+    def test_threads_may_write_at_once(self, store: Backend) -> None:
+        def tell(number: int) -> None:
+            writer = Teller(store, f"w{number}")
+            writer.tell(started(f"r{number}"))
+            for i in range(10):
+                writer.tell(logged(f"r{number}", "x", [float(i)], [i]), RunNoted(f"r{number}", T, "dropped", 1))
+
+        threads = [threading.Thread(target=tell, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted((run.id, run.stats("x").count, run.dropped) for run in store.runs()) == [(f"r{i}", 10, 10) for i in range(4)]
+
+    def test_what_was_written_is_there_when_it_is_opened_again(self, store: Backend, writer: Teller, tmp_path: Path) -> None:
+        if not self.persistent:
+            pytest.skip("it keeps nothing beyond its object")
+        writer.tell(started("r"), logged("r", "loss", [1.0]))
+        store.close()
+        store.close()
+        again = self.open(tmp_path)
+        assert again.run("r").metrics["loss"] == 1.0
+        again.close()
+
+    def test_an_empty_batch_is_a_sign_of_life(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"))
+        seen = store.run("r").seen
+        time.sleep(0.01)
+        writer.tell()
+        assert store.run("r").seen > seen
+
+    # Runs.
+
+    def test_a_run_not_seen_yet_is_a_stub_that_its_start_fills(self, store: Backend) -> None:
+        child, parent = Teller(store, "child"), Teller(store, "parent")
+        child.tell(logged("r", "loss", [1.0]), ParamsSet("r", T, {"lr": 1}))
+        assert store.run("r").status == "running"
+        parent.tell(started("r", name="told late", experiment="deep"))
+        run = store.run("r")
+        assert (run.name, run.experiment, run.status, run.metrics["loss"], run.params["lr"]) == ("told late", "deep", "running", 1.0, 1)
+
+    def test_a_resumed_run_keeps_what_it_was(self, store: Backend) -> None:
+        Teller(store, "first").tell(started("r", name="one", host="a", session="s1"), RunEnded("r", T + 1, "failed", "no"))
+        Teller(store, "second").tell(started("r", T + 100, experiment="else", host="b", session="s2", resumed=True))
+        run = store.run("r")
+        assert (run.status, run.error, run.ended, run.started) == ("running", None, None, T)
+        assert (run.name, run.experiment, run.session, run.host) == ("one", "digits", "s1", "b")
+
+    def test_a_stem_is_numbered_within_the_experiment(self, store: Backend, writer: Teller) -> None:
+        def stemmed(run_id: str, experiment: str) -> tuple[AnyRecord, ...]:
+            return started(run_id, experiment=experiment), RunNoted(run_id, T, "stem", "Ridge")
+
+        writer.tell(*stemmed("r1", "x"), *stemmed("r2", "x"), *stemmed("r3", "y"))
+        writer.tell(*stemmed("r4", "x"), started("r5", name="mine", experiment="x"), RunNoted("r5", T, "stem", "Ridge"))
+        assert [store.run(f"r{i}").name for i in range(1, 6)] == ["Ridge-1", "Ridge-2", "Ridge-1", "Ridge-3", "mine"]
+
+    def test_a_run_can_be_renamed_and_moved(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r", name="one"))
+        writer.tell(RunNoted("r", T, "name", "two"), RunNoted("r", T, "experiment", "deep"), RunNoted("r", T, "notes", "why"))
+        run = store.run("r")
+        assert (run.name, run.experiment, run.notes) == ("two", "deep", "why")
+
+    def test_a_param_set_twice_keeps_its_earlier_value(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), ParamsSet("r", T, {"lr": 0.1, "n": 1}))
+        writer.tell(ParamsSet("r", T, {"lr": 0.1}), ParamsSet("r", T, {"lr": "high"}), ParamsSet("r", T, {"lr": 0.3}))
+        run = store.run("r")
+        assert dict(run.params) == {"lr": 0.3, "n": 1}
+        assert {key: list(before) for key, before in run.params_before.items()} == {"lr": [0.1, "high"]}
+
+    def test_a_tag_is_replaced_and_taken_off(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), TagsSet("r", T, {"a": "1", "b": "2"}))
+        writer.tell(TagsSet("r", T, {"a": None, "b": "3", "never": None}))
+        assert dict(store.run("r").tags) == {"b": "3"}
+
+    def test_of_an_artifact_stored_twice_the_last_is_shown_and_both_are_kept(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), ArtifactStored("r", T, "m", "sha256:aa", 1), ArtifactStored("r", T, "n", "sha256:bb", 1))
+        writer.tell(ArtifactStored("r", T, "m", "sha256:cc", 2))
+        assert [(artifact.name, artifact.digest) for artifact in store.run("r").artifacts] == [("n", "sha256:bb"), ("m", "sha256:cc")]
+        assert store.digests() == {"sha256:aa", "sha256:bb", "sha256:cc"}
+
+    def test_an_unknown_run_is_not_found(self, store: Backend) -> None:
+        with pytest.raises(RunNotFound, match="nobody"):
+            store.run("nobody")
+
+    def test_any_text_can_be_stored(self, store: Backend, writer: Teller) -> None:
+        text = "naïve ☃ 😀 'quoted' \"twice\"; drop table run; -- % _ \\ \n\t"
+        writer.tell(
+            started("r", name=text, experiment=text), ParamsSet("r", T, {text: text}), logged("r", text, [1.0]), TagsSet("r", T, {text: text})
+        )
+        run = store.run("r")
+        assert (run.name, run.experiment, dict(run.params), dict(run.tags), dict(run.metrics)) == (
+            text,
+            text,
+            {text: text},
+            {text: text},
+            {text: 1.0},
+        )
+        assert store.series(["r"], [text])[0].values.tolist() == [1.0]
+
+    def test_text_that_no_store_can_hold_is_stored_all_the_same(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r", name="a\0b"), ParamsSet("r", T, {"x": "a\ud800b", "y": ["\udcff"]}))
+        assert store.run("r").name == "a\N{REPLACEMENT CHARACTER}b"
+        assert "a" in store.run("r").params["x"]
+
+    # How a run ends.
+
+    def test_a_gone_writer_ends_the_runs_it_started_last(self, store: Backend) -> None:
+        one, two = Teller(store, "one"), Teller(store, "two")
+        one.tell(started("open"), started("done"), RunEnded("done", T + 1, "finished"), started("taken"))
+        two.tell(started("taken", T + 5, resumed=True), started("other"))
+        one.tell(WriterEnded("", T + 9, "interrupted", "SIGTERM"))
+        assert {run.id: run.status for run in store.runs()} == {"open": "interrupted", "done": "finished", "taken": "running", "other": "running"}
+        assert (store.run("open").error, store.run("open").ended) == ("SIGTERM", T + 9)
+
+    def test_a_gone_writer_ends_no_stub(self, store: Backend) -> None:
+        Teller(store, "child").tell(logged("r", "loss", [1.0]), WriterEnded("", T))
+        assert store.run("r").status == "running"
+
+    def test_a_lost_run_that_tells_something_lives_again(self, store: Backend) -> None:
+        one, two = Teller(store, "one"), Teller(store, "two")
+        one.tell(started("r"), WriterEnded("", T))
+        assert store.run("r").status == "lost"
+        two.tell(TagsSet("r", T, {"why": "power cut"}), RunNoted("r", T, "notes", "labelled by someone"))
+        assert store.run("r").status == "lost"
+        two.tell(logged("r", "loss", [1.0]))
+        assert (store.run("r").status, store.run("r").ended) == ("running", None)
+        two.tell(RunEnded("r", T + 3, "finished"))
+        assert store.run("r").status == "finished"
+
+    def test_a_finished_run_stays_so_when_metrics_follow(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), RunEnded("r", T + 1, "finished"), logged("r", "test/acc", [0.9]))
+        assert (store.run("r").status, store.run("r").metrics["test/acc"]) == ("finished", 0.9)
+
+    def test_an_end_told_late_does_not_end_a_resumed_run(self, store: Backend) -> None:
+        Teller(store, "one").tell(started("r"))
+        Teller(store, "two").tell(started("r", T + 100, resumed=True))
+        store.write(Batch("one", 2, (RunEnded("r", T + 50, "failed", "found in an old journal"),)))
+        assert store.run("r").status == "running"
+
+    def test_a_writer_silent_for_an_hour_is_shown_as_lost(self, store: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, two = Teller(store, "one"), Teller(store, "two")
+        one.tell(started("r", time.time()), started("child", time.time()))
+        later = time.time() + 3_700
+        monkeypatch.setattr(time, "time", lambda: later)
+        assert store.run("r").status == "lost"
+        assert ids(store.runs(parse("status = 'lost'"))) == ids(store.runs())
+        assert store.runs(parse("status = 'running' or ended is null")) == []
+        assert store.run("r").duration_s == store.run("r").seen - store.run("r").started
+        two.tell(logged("child", "loss", [1.0]))
+        assert (store.run("child").status, store.run("r").status) == ("running", "lost")
+        one.tell()
+        assert store.run("r").status == "running"
+
+    # Metrics.
+
+    def test_nan_and_infinities_come_back(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "loss", [1.0, math.nan, math.inf, -math.inf]))
+        (curve,) = store.series(["r"], ["loss"])
+        assert [repr(value) for value in curve.values.tolist()] == ["1.0", "nan", "inf", "-inf"]
+        stats = store.run("r").stats("loss")
+        assert (stats.count, stats.nonfinite, stats.min, stats.max, stats.mean, stats.last) == (4, 3, 1.0, 1.0, 1.0, -math.inf)
+
+    def test_a_diverged_loss_is_nan_not_missing(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "loss", [math.nan]))
+        stats = store.run("r").stats("loss")
+        assert repr(store.run("r").metrics["loss"]) == "nan"
+        assert (math.isnan(stats.last), math.isnan(stats.first), stats.min, stats.mean) == (True, True, None, None)
+
+    def test_points_come_back_by_step_and_exactly(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [0.1, 1e-300, 5e-324], [7, -3, 2**62]))
+        writer.tell(MetricsLogged("r", T, ("x",), [0], [T + 0.25], [[1 / 3]]))
+        (curve,) = store.series(["r"], ["x"])
+        assert (curve.steps.tolist(), curve.values.tolist(), curve.times[1]) == ([-3, 0, 7, 2**62], [1e-300, 1 / 3, 0.1, 5e-324], T + 0.25)
+        assert (str(curve.steps.dtype), str(curve.times.dtype), str(curve.values.dtype)) == ("int64", "float64", "float64")
+
+    def test_a_step_logged_twice_keeps_both_and_the_later_is_last(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 2.0, 3.0], [0, 1, 1]))
+        writer.tell(logged("r", "x", [4.0, 5.0], [1, 0]))
+        (curve,) = store.series(["r"], ["x"])
+        assert (curve.steps.tolist(), curve.values.tolist()) == ([0, 0, 1, 1, 1], [1, 5, 2, 3, 4])
+        stats = store.run("r").stats("x")
+        assert (stats.last, stats.last_step, stats.first, stats.first_step) == (4.0, 1, 1.0, 0)
+
+    def test_the_last_value_is_that_of_the_largest_step(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [10.0], [10]))
+        writer.tell(logged("r", "x", [5.0, 6.0], [5, 6]))
+        stats = store.run("r").stats("x")
+        assert (store.run("r").metrics["x"], stats.last_step, stats.first, stats.first_step, stats.count) == (10.0, 10, 5.0, 5, 3)
+
+    def test_key_sets_that_overlap_are_one_series_a_key(self, store: Backend, writer: Teller) -> None:
+        both = MetricsLogged("r", T, ("a", "b"), [0, 1], [T, T], [[1.0, 2.0], [3.0, 4.0]])
+        writer.tell(started("r"), both, logged("r", "a", [9.0], [1]), MetricsLogged("r", T, ("b", "a"), [2], [T], [[5.0], [6.0]]))
+        a, b = store.series(["r"], ["a", "b"])
+        assert (a.steps.tolist(), a.values.tolist()) == ([0, 1, 1, 2], [1, 2, 9, 6])
+        assert (b.steps.tolist(), b.values.tolist()) == ([0, 1, 2], [3, 4, 5])
+
+    def test_series_come_by_run_then_key_as_asked_and_only_those_there_are(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r1"), started("r2"), logged("r1", "a", [1.0]), logged("r2", "a", [2.0]), logged("r2", "b", [3.0]))
+        curves = store.series(["r2", "r1", "nobody"], ["b", "a", "c"])
+        assert [(curve.run_id, curve.key, curve.values.tolist()) for curve in curves] == [("r2", "b", [3]), ("r2", "a", [2]), ("r1", "a", [1])]
+
+    def test_a_range_of_steps_is_read(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [float(i) for i in range(100)]))
+        (curve,) = store.series(["r"], ["x"], steps=(10, 12))
+        assert (curve.steps.tolist(), curve.total) == ([10, 11, 12], 3)
+        (nothing,) = store.series(["r"], ["x"], steps=(500, 600))
+        assert (len(nothing), nothing.total) == (0, 0)
+
+    def test_a_thinned_series_keeps_its_extremes(self, store: Backend, writer: Teller) -> None:
+        values = [math.sin(i / 50) for i in range(5_000)]
+        values[1234], values[3210], values[4000] = 50.0, -60.0, math.nan
+        writer.tell(started("r"), logged("r", "x", values))
+        (curve,) = store.series(["r"], ["x"], points=100)
+        assert len(curve) <= 100
+        assert curve.total == 5_000
+        assert {1234, 3210, 0, 4999} <= set(curve.steps.tolist())
+        assert all(values[step] == value or step == 4000 for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
+        (zoomed,) = store.series(["r"], ["x"], points=40, steps=(1200, 1300))
+        assert (len(zoomed) <= 40, zoomed.total, 1234 in zoomed.steps.tolist()) == (True, 101, True)
+
+    def test_a_short_series_is_not_thinned(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 2.0, 3.0]))
+        assert len(store.series(["r"], ["x"], points=4)[0]) == 3
+        with pytest.raises(QueryError, match="4 points"):
+            store.series(["r"], ["x"], points=3)
+
+    # Searching.
+
+    @pytest.mark.parametrize(("text", "fit"), MEANINGS, ids=[text or "everything" for text, _ in MEANINGS])
+    def test_a_query_means_the_same_on_every_store(self, examples: Backend, text: str, fit: str) -> None:
+        assert "".join(ids(examples.runs(parse(text, order_by="started")))) == fit
+
+    @pytest.mark.parametrize(("order_by", "order"), ORDERS, ids=[order_by or "newest first" for order_by, _ in ORDERS])
+    def test_an_order_means_the_same_on_every_store(self, examples: Backend, order_by: str, order: str) -> None:
+        assert "".join(ids(examples.runs(parse("", order_by=order_by)))) == order
+
+    def test_a_search_is_cut_by_limit_and_offset(self, examples: Backend) -> None:
+        assert ids(examples.runs(parse("", order_by="started", limit=2))) == ["a", "b"]
+        assert ids(examples.runs(parse("", order_by="started", limit=2, offset=3))) == ["d", "e"]
+        assert ids(examples.runs(parse("", order_by="started", offset=4))) == ["e", "f"]
+        assert examples.runs(parse("", limit=0)) == []
+
+    def test_only_the_parts_asked_for_are_read(self, store: Backend, writer: Teller) -> None:
+        artifact = ArtifactStored("r", T, "m", "sha256:aa", 1)
+        notes = [RunNoted("r", T, "notes", "n"), RunNoted("r", T, "environment", {"a": 1}), RunNoted("r", T, "traceback", "t")]
+        writer.tell(started("r"), ParamsSet("r", T, {"lr": 1}), logged("r", "x", [1.0]), TagsSet("r", T, {"t": "1"}), artifact, *notes)
+        parts = ("params", "metrics", "tags", "artifacts", "notes", "environment", "traceback")
+
+        def read(run: RunView) -> set[str]:
+            return {part for part in parts if getattr(run, part)}
+
+        assert read(store.runs()[0]) == {"params", "metrics", "tags", "artifacts", "notes"}
+        assert read(store.run("r")) == set(parts)
+        for part in parts:
+            assert read(store.runs(fields=[part])[0]) == {part}
+        assert read(store.runs(fields=[])[0]) == set()
+
+    def test_many_keys_can_be_asked_for_at_once(self, examples: Backend) -> None:
+        keys = [f"params.k{i} = {i}" for i in range(12)] + ["params.lr = 0.1"] + [f"metrics.m{i} > 0" for i in range(12)]
+        assert ids(examples.runs(parse(" or ".join(keys)))) == ["a"]
+        assert examples.runs(parse(" and ".join(keys))) == []
+
+    # Views and what follows.
+
+    def test_views_do_not_change_after_later_writes(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), ParamsSet("r", T, {"lr": 0.1, "l": [1]}), logged("r", "x", [1.0]), TagsSet("r", T, {"a": "1"}))
+        run, (curve,), (listed,) = store.run("r"), store.series(["r"], ["x"]), store.runs()
+        writer.tell(ParamsSet("r", T, {"lr": 0.2, "l": [2]}), logged("r", "x", [9.0], [1]), TagsSet("r", T, {"a": "2"}), RunEnded("r", T, "failed"))
+        for view in (run, listed):
+            assert (dict(view.params), dict(view.metrics), dict(view.tags), view.status) == ({"lr": 0.1, "l": [1]}, {"x": 1.0}, {"a": "1"}, "running")
+            assert view.stats("x").last == 1.0
+        assert curve.values.tolist() == [1.0]
+
+    def test_delete_hides_and_undo_shows(self, examples: Backend) -> None:
+        assert examples.delete(["a", "b", "nobody", "g"]) == 2
+        assert ids(examples.runs(parse("", order_by="started"))) == ["c", "d", "e", "f"]
+        assert examples.run("a").deleted is not None
+        assert examples.delete(["a", "c"], undo=True) == 1
+        assert ids(examples.runs(parse("", order_by="started"))) == ["a", "c", "d", "e", "f"]
+
+    def test_purge_removes_all_and_later_records_are_skipped(self, store: Backend, writer: Teller) -> None:
+        writer.tell(
+            started("r"), ParamsSet("r", T, {"lr": 1}), logged("r", "x", [1.0]), ArtifactStored("r", T, "m", "sha256:aa", 1), started("stays")
+        )
+        store.delete(["r"])
+        assert store.purge(3_600) == 0
+        assert store.digests() == {"sha256:aa"}
+        assert store.purge(0) == 1
+        assert (store.digests(), store.series(["r"], ["x"]), store.runs(parse("deleted = true"))) == (set(), [], [])
+        with pytest.raises(RunNotFound):
+            store.run("r")
+        writer.tell(logged("r", "x", [2.0], [1]), started("next"), TagsSet("r", T, {"a": "b"}))
+        assert sorted(ids(store.runs())) == ["next", "stays"]
+        assert store.series(["r"], ["x"]) == []
+
+    # Following.
+
+    def test_tail_begins_now_and_tells_what_is_new(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 2.0]))
+        now = store.tail(None)
+        assert (now.runs, now.points, now.stale, now.more) == ([], [], [], False)
+        writer.tell(logged("r", "x", [3.0], [2]))
+        new = store.tail(now.cursor)
+        assert [(c.run_id, c.key, c.steps.tolist(), c.values.tolist()) for c in new.points] == [("r", "x", [2], [3.0])]
+        assert (new.runs, new.stale, new.more) == ([], [], False)
+        assert store.tail(new.cursor).points == []
+        writer.tell(RunEnded("r", T + 1, "finished"), started("s"))
+        assert {run.id: run.status for run in store.tail(new.cursor).runs} == {"r": "finished", "s": "running"}
+
+    def test_tail_names_series_into_whose_past_a_point_was_written(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 2.0], [0, 100]), logged("r", "y", [1.0]))
+        cursor = store.tail(None).cursor
+        writer.tell(logged("r", "x", [5.0], [50]), logged("r", "y", [2.0], [1]))
+        new = store.tail(cursor)
+        assert new.stale == [("r", "x")]
+        assert [curve.key for curve in new.points] == ["y"]
+        cursor = new.cursor
+        writer.tell(logged("r", "x", [6.0], [101]))
+        new = store.tail(cursor)
+        assert (new.stale, [c.values.tolist() for c in new.points]) == ([], [[6.0]])
+
+    def test_tail_tells_of_deletions(self, examples: Backend) -> None:
+        cursor = examples.tail(None).cursor
+        examples.delete(["a"])
+        (run,) = examples.tail(cursor).runs
+        assert run.id == "a"
+        assert run.deleted is not None
+
+    @pytest.mark.parametrize("limit", [1, 3, 7, 5_000])
+    def test_tail_skips_nothing_while_writers_interleave(self, store: Backend, limit: int) -> None:
+        writers = [Teller(store, f"w{i}") for i in range(3)]
+        told: dict[tuple[str, str], dict[int, float]] = {}
+        statuses: dict[str, str] = {}
+        cursor = store.tail(None).cursor
+
+        def follow() -> bool:
+            nonlocal cursor
+            new = store.tail(cursor, limit=limit)
+            cursor = new.cursor
+            statuses.update({run.id: run.status for run in new.runs})
+            again = [curve for run_id, key in new.stale for curve in store.series([run_id], [key])]
+            for curve in [*new.points, *again]:
+                told.setdefault((curve.run_id, curve.key), {}).update(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
+            return new.more
+
+        for i, writer in enumerate(writers):
+            writer.tell(started(f"r{i}"))
+        for step in range(40):
+            writer, run = writers[step % 3], f"r{step * 7 % 3}"
+            writer.tell(logged(run, "x", [float(step), step + 0.5], [2 * step, 2 * step + 1]), logged(run, "y", [float(step)], [step // 5]))
+            if step % 6 == 0:
+                follow()
+        writers[0].tell(RunEnded("r1", time.time(), "finished"))
+        while follow():
+            pass
+        assert statuses == {run.id: run.status for run in store.runs()}
+        for curve in map(Series.last_wins, store.series(["r0", "r1", "r2"], ["x", "y"])):
+            assert told[curve.run_id, curve.key] == dict(zip(curve.steps.tolist(), curve.values.tolist(), strict=True))
+
+    def test_a_reader_that_was_away_for_long_misses_nothing(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"))
+        cursor = store.tail(None).cursor
+        for step in range(60):
+            writer.tell(logged("r", "x", [float(step)], [step]))
+        new = store.tail(cursor)
+        told = new.points or store.series(*map(list, zip(*new.stale, strict=True)))
+        assert [curve.values.tolist() for curve in told] == [[float(step) for step in range(60)]]
