@@ -9,7 +9,7 @@ import pytest
 
 import autotrack
 from autotrack.instrument import Call, Fit, Integration, Observed, current_fit
-from autotrack.instrument.fits import call_site, of_pairs, status_of
+from autotrack.instrument.fits import call_site, of_pairs
 
 # --- two frameworks: estimators (some made of others), and an engine that boosts -------------------------------------
 
@@ -149,10 +149,10 @@ SITUATIONS = [
     ("a scaler alone is nothing", lambda: Scaler().fit(), []),
     ("what a selector fits is nothing", lambda: Selector(steps=[Ridge(), Booster()]).fit(), []),
     ("nor within a pipeline", lambda: Pipeline(steps=[Selector(steps=[Booster()])]).fit(), ["Pipeline"]),
-    ("a search tells of its candidates, and its refit has a voice", lambda: Search(candidates=[Booster(C=1), Booster(C=2)]).fit(), ["Search~(C=1, C=2)"]),
+    ("a search tells of its candidates, its refit has a voice", lambda: Search(candidates=[Booster(C=1), Booster(C=2)]).fit(), ["Search~(C=1, C=2)"]),
     ("a search in a pipeline does not tell", lambda: Pipeline(steps=[Search(candidates=[Booster(C=1)])]).fit(), ["Pipeline"]),
     ("a loop is many runs", lambda: [Ridge().fit() for _ in range(3)], ["Ridge", "Ridge", "Ridge"]),
-    ("what is fitted inside a host is its child", lambda: Hooked(call=lambda: [Booster().fit(), Ridge().fit()], hosts=1).fit(), ["Hooked(Booster~, Ridge)"]),
+    ("what a host fits is its child", lambda: Hooked(call=lambda: [Booster().fit(), Ridge().fit()], hosts=1).fit(), ["Hooked(Booster~, Ridge)"]),
     ("a stranger inside is silent", lambda: boosting.train({}, [Booster().fit]), ["toyboosting~"]),
 ]
 
@@ -285,7 +285,10 @@ def test_files_are_kept_unless_they_are_not_wanted(tracked, frameworks, monkeypa
     configure(checkpoints=True, plots=True)
     fit.end()
     kept = tracked.run().artifacts
-    assert sorted((a.name, a.kind, a.step, a.read_text()) for a in kept) == [("model.txt", "checkpoint", 3, "weights"), ("plot.svg", "figure", None, "weights")]
+    assert sorted((a.name, a.kind, a.step, a.read_text()) for a in kept) == [
+        ("model.txt", "checkpoint", 3, "weights"),
+        ("plot.svg", "figure", None, "weights"),
+    ]
 
 
 def test_a_file_that_cannot_be_written_costs_itself_alone(tracked, frameworks, monkeypatch):
@@ -355,7 +358,7 @@ def test_how_a_fit_ended(tracked, error, status):
     with pytest.raises(type(error)) as caught:
         Hooked(call=fail).fit()
     assert caught.value is error
-    assert status_of(error) == tracked.run().status == status
+    assert tracked.run().status == status
     assert current_fit() is None
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from autotrack.errors import TargetMissing
 from autotrack.instrument import patches
-from autotrack.instrument.patches import Patches, is_observed, patch_of
+from autotrack.instrument.patches import Patches, is_observed, note_aliases, patch_of, rebind_aliases
 
 FRAMEWORK = '''
 import logging, warnings
@@ -187,7 +187,8 @@ def test_a_name_imported_from_the_wrapper_is_restored_as_well(toy, ours, observe
     ours.wrap_target(toy.inner, "train", observe)
     user = sys.modules["patches_user"] = types.ModuleType("patches_user")
     user.train = toy.inner.train
-    ours.restore("toyframework")
+    note_aliases("toyframework", ours.functions)
+    ours.restore()
     del sys.modules["patches_user"]
     assert user.train is original
 
@@ -197,11 +198,11 @@ def test_a_name_that_a_user_bound_before_is_rebound_and_restored(toy, ours, obse
     user = sys.modules["patches_user"] = types.ModuleType("patches_user")
     user.learn = toy.train
     ours.wrap_target(toy, "train", observe)
-    ours.rebind_aliases("toyframework")
+    rebind_aliases("toyframework", ours.functions)
     user.learn(1)
     assert seen == ["before", "after"]
     assert toy.inner.train is original, "inside the framework only the named targets change"
-    ours.restore("toyframework")
+    ours.restore()
     del sys.modules["patches_user"]
     assert user.learn is toy.train is original
 
@@ -263,7 +264,7 @@ def test_a_family_is_its_present_and_future_classes_each_with_its_own_methods(to
     Late().fit_predict(1)
     Heir().fit(1)
     assert Late.made, "the framework's own __init_subclass__ has run"
-    assert seen == ["before", "before", "after", "after"] + ["before", "after"], "fit inside fit_predict, then an inherited one"
+    assert seen == ["before", "before", "after", "after", "before", "after"], "fit inside fit_predict, then an inherited one"
     late_fit = vars(Late)["fit"]
     ours.restore()
     assert all(vars(cls).get(name) is value for cls, names in held.items() for name, value in names.items())
@@ -386,6 +387,22 @@ def test_wrapping_twice_is_wrapping_once(toy, ours, observe, seen):
     assert seen == ["before", "after"] * 2
 
 
+def test_two_integrations_may_observe_one_function(toy, ours, observe, seen):
+    other, also = Patches(), []
+    original, fit = toy.inner.train, toy.inner.Base.fit
+    for path in ("train", "Base.fit"):
+        ours.wrap_target(toy.inner, path, observe)
+        other.wrap_target(toy.inner, path, lambda patch, args, kwargs: Around(also, args, kwargs))
+    toy.inner.train(1)
+    toy.inner.Base().fit(1)
+    assert seen == also == ["before", "after"] * 2
+    assert pickle.loads(pickle.dumps(toy.inner.train)) is toy.inner.train
+    other.restore()
+    ours.restore()
+    assert (toy.inner.train, toy.inner.Base.fit) == (original, fit)
+    assert type(toy.inner.train) is types.FunctionType
+
+
 def test_a_foreign_wrapper_that_tells_what_it_wraps_is_not_wrapped_again(toy, ours, observe, seen):
     import functools
 
@@ -411,7 +428,7 @@ def test_a_target_that_is_not_there_is_said_to_be_missing(toy, ours, observe, pa
 def test_what_cannot_be_wrapped_is_said_to_be_missing(toy, ours, observe):
     with pytest.raises(TargetMissing, match="is a class, not a function"):
         ours.wrap_target(toy.inner, "Base", observe)
-    with pytest.raises(TargetMissing, match="builtins.list.append cannot be replaced"):
+    with pytest.raises(TargetMissing, match=r"builtins\.list\.append cannot be replaced"):
         ours.wrap_target(sys.modules["builtins"], "list.append", observe)
 
 

@@ -62,6 +62,15 @@ class Call:
         """As ``prepend``, at the end."""
         self._replace(name, [*self._items(name), value])
 
+    def replace(self, name: str, value: Any) -> None:
+        """Another value for an argument: one that does what the user's own did, and more (a callback around his)."""
+        position = self._position(name)
+        if position is None:
+            self.kwargs = {**self.kwargs, name: value}
+        else:
+            self.args = (*self.args[:position], value, *self.args[position + 1 :])
+        self._arguments = None
+
     def _items(self, name: str) -> tuple[Any, ...]:
         held = self[name]
         if held is None:
@@ -71,13 +80,7 @@ class Call:
         return tuple(held)
 
     def _replace(self, name: str, items: list[Any]) -> None:
-        value = tuple(items) if isinstance(self[name], tuple) else items
-        position = self._position(name)
-        if position is None:
-            self.kwargs = {**self.kwargs, name: value}
-        else:
-            self.args = (*self.args[:position], value, *self.args[position + 1 :])
-        self._arguments = None
+        self.replace(name, tuple(items) if isinstance(self[name], tuple) else items)
 
     def _position(self, name: str) -> int | None:
         """Where among the positional arguments it was given; None if it was not."""

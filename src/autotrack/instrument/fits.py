@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from weakref import WeakSet
 
 from autotrack.guard import guard, guarded
 from autotrack.recording import runs
+from autotrack.recording.endings import Outcome, outcome_of
 from autotrack.recording.runs import Run
 from autotrack.recording.tracker import tracker
 from autotrack.values import Scalar, Status
@@ -93,13 +95,14 @@ class Ledger:
 class Voice:
     """What one run is told by one fit and by the engines that joined it."""
 
-    __slots__ = ("_every", "_told", "_unsaid", "inferred", "ledger", "opened", "run", "stem")
+    __slots__ = ("_every", "_told", "_unsaid", "began", "inferred", "ledger", "opened", "run", "stem")
 
     def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
         self.run = run
         self.opened = opened  # by the fit, which ends it; else it is the user's own
         self.stem = stem
         self.ledger = Ledger()
+        self.began = time.perf_counter()
         self.inferred = False
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
@@ -154,7 +157,7 @@ class Fit:
         self._voice: Voice | None = None
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
-        self._outcome: tuple[Status, BaseException | None] | None = None
+        self._outcome: Outcome | None = None  # what the framework hides
 
     @property
     def is_silent(self) -> bool:
@@ -426,23 +429,15 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
     voice = fit._voice
     if voice is None or fit._joined:
         return
-    status, error = fit._outcome or (status_of(error), error)
+    status, said = fit._outcome or outcome_of(error)
     try:
         with guard("closing a fit"):
-            if took_s is not None:
-                voice.run.summary({"time/fit_s": took_s})
+            voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
             voice.close()
     finally:
         if voice.opened:
             with guard("ending a run"):
-                voice.run.end(status, None if status == "finished" else error)
-
-
-def status_of(error: BaseException | None) -> Status:
-    """How a call ended, by what it raised."""
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return "finished"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+                voice.run.end(status, said)
 
 
 def call_site(package: str) -> str:

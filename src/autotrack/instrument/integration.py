@@ -25,7 +25,7 @@ from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit
-from autotrack.instrument.patches import Around, Observe, Patch, Patches
+from autotrack.instrument.patches import Around, Observe, Patch, Patches, note_aliases, rebind_aliases
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
 Hook = Callable[[Fit, Call], Observed]
@@ -80,9 +80,7 @@ class Integration:
             self._version = version_of(self.package, self.requires) or None
         return self._version or ""
 
-    def fit(
-        self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False
-    ) -> Callable[[Hook], Hook]:
+    def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False) -> Callable[[Hook], Hook]:
         """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
 
         ``when(instance)`` says no of what deserves no run (a scaler): the call is silent, and so is what it fits inside.
@@ -157,8 +155,7 @@ class Integration:
             for module in declared.modules:
                 _when_imported(module, functools.partial(self._patch, declared))
         if sweep:
-            for declared in self._declared:
-                declared.patches.rebind_aliases(self.package)
+            rebind_aliases(self.package, self._functions())
         for register in self._registers:
             with guard(f"registering with {self.name}"):
                 self._undo.append(register())
@@ -172,10 +169,14 @@ class Integration:
             with guard(f"unregistering from {self.name}"):
                 undo()
         self._undo.clear()
-        for declared in reversed(self._declared):
-            with guard(f"taking the patches of {self.name} off"):
-                declared.patches.restore(self.package)
+        with guard(f"taking the patches of {self.name} off"):
+            note_aliases(self.package, self._functions())
+            for declared in reversed(self._declared):
+                declared.patches.restore()
                 declared.done.clear()
+
+    def _functions(self) -> list[Patch]:
+        return [patch for declared in self._declared for patch in declared.patches.functions]
 
     def _patch(self, declared: _Declared, module: types.ModuleType) -> None:
         name = module.__name__
@@ -282,8 +283,8 @@ class _Silent(Within):
         self._ledger = None if fit.is_again else fit.ledger
 
     def __enter__(self) -> None:
-        self._fit_before = _current.set(self._fit)
         self._began = time.perf_counter()
+        self._fit_before = _current.set(self._fit)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         took_s = time.perf_counter() - self._began

@@ -73,24 +73,27 @@ class Loader:
 
     def want(self, names: Iterable[str], *, named: bool) -> None:
         """Observe these from now on. ``named`` by the user: what stands against one is raised once all are awake."""
-        with self._lock:
-            self._spread_over_threads()
-            against: list[Exception] = []
-            for name in names:
-                self._want(name)
-                if named:
-                    against += self._against(name)
-            if against:
-                raise against[0]
+        self._spread_over_threads()
+        against: list[Exception] = []
+        for name in names:
+            self._want(name)
+            if named:
+                against += self._against(name)
+        if against:
+            raise against[0]
 
     def _want(self, name: str) -> None:
-        self._excluded.discard(name)
-        self._errors.pop(name, None)
-        self._wanted.add(name)
-        if name in sys.modules:
+        with self._lock:
+            self._excluded.discard(name)
+            self._errors.pop(name, None)
+            self._wanted.add(name)
+            is_there = name in sys.modules
+            hook = not is_there and name not in self._hooked
+            if hook:
+                self._hooked.add(name)
+        if is_there:
             self._wake(name, sweep=True)
-        elif name not in self._hooked:  # installed or not: it may be, in the next cell of a notebook
-            self._hooked.add(name)
+        elif hook:  # installed or not: it may be, in the next cell of a notebook
             wrapt.register_post_import_hook(functools.partial(self._imported, name), name)
 
     def _against(self, name: str) -> list[Exception]:
@@ -139,12 +142,12 @@ class Loader:
         return IntegrationStatus(name, version, False, "autolog() was not called for it")
 
     def _imported(self, name: str, _module: types.ModuleType) -> None:
-        with self._lock:
-            self._hooked.discard(name)
-            if name in self._wanted:
-                self._wake(name, sweep=False)
+        self._hooked.discard(name)
+        if name in self._wanted:
+            self._wake(name, sweep=False)
 
     def _wake(self, name: str, *, sweep: bool) -> None:
+        # Without the lock: an integration imports, and a thread that imports may be waiting for us.
         if name in self._awake:
             return
         with guard(f"waking the integration of {name}"):
@@ -156,7 +159,8 @@ class Loader:
                 self._wanted.discard(name)
                 logger.warning("autotrack does not observe %s: %s", name, error)
                 return
-            self._awake[name] = integration
+            with self._lock:
+                self._awake[name] = integration
 
     def _spread_over_threads(self) -> None:
         if threads.MODULE in sys.modules:

@@ -185,11 +185,14 @@ def patch_of(thing: Any) -> Patch | None:
     return None
 
 
-def is_observed(function: Any) -> bool:
-    """Whether a live wrapper of ours is somewhere in it: it, or what other libraries wrapped around it."""
+def is_observed(function: Any, by: Observe | None = None) -> bool:
+    """Whether a live wrapper of ours is somewhere in it, also below what other libraries wrapped around it.
+
+    ``by``: only one that asks this observer; two integrations may both observe a function.
+    """
     for _ in range(20):
         patch = patch_of(function)
-        if patch is not None and patch.on:
+        if patch is not None and patch.on and by in (None, patch.observe):
             return True
         function = getattr(function, "__wrapped__", None)
         if function is None:
@@ -220,7 +223,7 @@ class Patches:
     def wrap_method(self, cls: type, name: str, observe: Observe) -> None:
         """Wrap a method in the class that defines it.   Raises: TargetMissing if it cannot be."""
         held = without_dormant(cls, name, vars(cls)[name])
-        if is_observed(unwrapped(held)):
+        if is_observed(unwrapped(held), observe):
             return
         try:
             if isinstance(held, staticmethod | classmethod):
@@ -247,7 +250,7 @@ class Patches:
                 ours.bindings.append(Binding(weakref.ref(module), name, ours.original, held))
             return
         held = without_dormant(module, name, held)
-        if is_observed(held):
+        if is_observed(held, observe):
             return
         if isinstance(held, type) or not callable(held):
             raise TargetMissing(f"{module.__name__}.{name} is a {'class' if isinstance(held, type) else type(held).__name__}, not a function")
@@ -288,24 +291,13 @@ class Patches:
         patch = self._patch(original, afterwards, is_method=True)
         patch.bind(base, "__init_subclass__", classmethod(patch.wrapper))
 
-    def rebind_aliases(self, package: str) -> None:
-        """Find the names that modules outside ``package`` gave the originals before we came, and put the wrappers there.
+    @property
+    def functions(self) -> list[Patch]:
+        """Those of functions that stand in modules, where other modules may have taken them from."""
+        return list(self._functions.values())
 
-        One sweep over all loaded modules, some 8 ms for 2000 of them. ``disable`` puts all of these names back.
-        """
-        wanted = {identity: patch for identity, patch in self._functions.items() if patch.on}
-        for module, name, value in names_outside(package, wanted):
-            patch = wanted[id(value)]
-            if value is patch.original:
-                patch.bind(module, name, patch.wrapper)
-
-    def restore(self, package: str = "") -> None:
-        """Take all patches off. Names that were imported from ours since then are found by one sweep and put back too."""
-        wrappers = {id(patch.wrapper): patch for patch in self._functions.values()}
-        for module, name, value in list(names_outside(package, wrappers)):
-            patch = wrappers[id(value)]
-            if value is patch.wrapper and not any(b.owner() is module and b.name == name for b in patch.bindings):
-                patch.bindings.append(Binding(weakref.ref(module), name, patch.original, value))
+    def restore(self) -> None:
+        """Take all patches off."""
         for patch in list(self._patches):
             patch.restore()
         self._patches.clear()
@@ -375,6 +367,26 @@ def family(base: type) -> Iterator[type]:
             if child not in seen:
                 seen.add(child)
                 waiting.append(child)
+
+
+def rebind_aliases(package: str, patches: Iterable[Patch]) -> None:
+    """Find the names that modules outside ``package`` gave the originals before we came, and put the wrappers there.
+
+    One sweep over all loaded modules, some 8 ms for 2000 of them.
+    """
+    wanted = {id(patch.original): patch for patch in patches if patch.on}
+    for module, name, value in list(names_outside(package, wanted)):
+        patch = wanted[id(value)]
+        patch.bind(module, name, patch.wrapper)
+
+
+def note_aliases(package: str, patches: Iterable[Patch]) -> None:
+    """Find the names that modules outside ``package`` gave the wrappers since we came, so that they are restored too."""
+    wanted = {id(patch.wrapper): patch for patch in patches}
+    for module, name, value in list(names_outside(package, wanted)):
+        patch = wanted[id(value)]
+        if not any(b.owner() is module and b.name == name for b in patch.bindings):
+            patch.bindings.append(Binding(weakref.ref(module), name, patch.original, value))
 
 
 def names_outside(package: str, wanted: Iterable[int]) -> Iterator[tuple[types.ModuleType, str, Any]]:

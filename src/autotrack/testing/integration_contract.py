@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -49,23 +49,24 @@ class IntegrationContract:
         """What is equal if and only if two models are bit-identical (``predict`` of something, a serialized form)."""
         raise NotImplementedError
 
-    def curves(self, model: Any) -> Mapping[str, Sequence[float]]:
+    def curves(self, model: Any) -> Mapping[str, Sequence[float]]:  # noqa: ARG002 - for subclasses
         """The framework's own history, by the names under which the integration records it."""
         return {}
 
-    def params(self, model: Any) -> Mapping[str, Any]:
+    def params(self, model: Any) -> Mapping[str, Any]:  # noqa: ARG002 - for subclasses
         """Some parameters that the run must have."""
         return {}
 
     # --- what the tests stand on -------------------------------------------------------------------------------------
 
     @pytest.fixture(autouse=True)
-    def _alone(self, tracked: Any) -> Iterator[None]:
+    def _alone(self, tracked: Any) -> Iterator[None]:  # noqa: ARG002 - each test has a store of its own
         """Nothing is observed before and after; a failure of ours counts from zero."""
         loader.disable()
         for target in self.targets:
             importlib.import_module(target.partition(":")[0])
-        failed, _ = dict(guard.failures), guard.failures.clear()
+        failed = dict(guard.failures)
+        guard.failures.clear()
         yield
         loader.disable()
         guard.failures.clear()
@@ -90,7 +91,7 @@ class IntegrationContract:
     def result(self) -> tuple[Any, ...]:
         """The model's fingerprint, its attributes, and where the global generators stand after the training."""
         model = self.seeded()
-        drawn = [random.getstate()]
+        drawn: list[Any] = [random.getstate()]
         if "numpy" in sys.modules:
             drawn.append(str(sys.modules["numpy"].random.get_state()))
         return self.fingerprint(model), sorted(getattr(model, "__dict__", ())), drawn
@@ -116,7 +117,7 @@ class IntegrationContract:
         original = getattr(owner, name)
 
         @functools.wraps(original)
-        def broken(*args: Any, **kwargs: Any) -> Any:
+        def broken(*_args: Any, **_kwargs: Any) -> Any:
             raise error
 
         for target in self.targets:
@@ -263,7 +264,7 @@ class IntegrationContract:
         monkeypatch.setenv("AUTOTRACK_STRICT", "0")
         self.observe()
 
-        def fail(*args: Any, **kwargs: Any) -> Any:
+        def fail(*_args: Any, **_kwargs: Any) -> Any:
             raise RuntimeError(f"Fit.{method} was made to fail")
 
         monkeypatch.setattr(Fit, method, fail)
@@ -275,7 +276,7 @@ class IntegrationContract:
         monkeypatch.setenv("AUTOTRACK_STRICT", "0")
         self.observe()
 
-        def dead(batch: Any) -> None:
+        def dead(_batch: Any) -> None:
             raise BackendUnavailable("the store is away")
 
         with monkeypatch.context() as away:
@@ -303,7 +304,7 @@ class IntegrationContract:
         assert all(after[place] is held for place, held in before.items()), "AUTOTRACK_DISABLED=1, and something is patched"
 
     def test_every_method_that_the_framework_calls_back_is_guarded(self) -> None:
-        module = sys.modules[type(self.integration).__module__ if self.integration is None else _module_of(self.integration)]
+        module = sys.modules[_module_of(self.integration)]
         bare = [
             f"{cls.__name__}.{name}"
             for cls in vars(module).values()
@@ -340,7 +341,7 @@ class IntegrationContract:
             assert _python(program) == "loaded\n"
 
     @pytest.mark.slow
-    def test_autolog_before_the_import_is_as_after_it(self, tmp_path: Any) -> None:
+    def test_autolog_before_the_import_is_as_after_it(self) -> None:
         told = [self._told_by_a_process(order) for order in ("import after", "import before")]
         assert told[0] == told[1], "autolog() before and after the import of the framework record different things"
         assert len(told[0]) == 1, f"one training made {len(told[0])} runs"
@@ -369,7 +370,7 @@ print(json.dumps(told))
 """
         return json.loads(_python(program, AUTOTRACK_URI="memory:", AUTOTRACK_QUIET="1").splitlines()[-1])
 
-    def test_a_foreign_wrapper_on_top_survives_disable(self, tracked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_foreign_wrapper_on_top_survives_disable(self, tracked: Any) -> None:
         plain = self.result()
         self.observe()
         owner, name = _place(self.targets[0])
