@@ -1,0 +1,294 @@
+"""The one background thread: takes what is in the journal and brings it into the store.
+
+It looks every 50 ms. What comes to a quiet journal is in the store within about that; beside a stream of calls it
+commits once a second, up to 50,000 records at a time, so that it asks seldom for the interpreter's lock. While the store
+cannot be reached it waits, a little longer each time, and the journal grows.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autotrack.errors import BackendUnavailable, SchemaTooNew, StoreGone
+from autotrack.guard import guard
+from autotrack.recording.replay import deliver, replay
+
+if TYPE_CHECKING:
+    from autotrack.backends.protocol import Backend
+    from autotrack.recording.journal import Journal
+    from autotrack.records import Batch
+
+logger = logging.getLogger("autotrack")
+
+LOOK_S = 0.05
+COMMIT_S = 1.0
+HEARTBEAT_S = 30.0
+REPLAY_S = 10.0
+SEAL_S = 10.0  # what a power cut may cost while the store is away
+IDLE_S = 60.0
+EXIT_S = 5.0
+_LONGEST_WAIT_S = 1.0  # between two attempts to reach the store
+_MOST_BATCHES = 8  # at a look; then it looks after the rest
+
+
+@dataclass(slots=True)
+class _Due:
+    """When something comes that is done again and again."""
+
+    every_s: float
+    at: float = 0.0
+
+    def comes(self, now: float) -> bool:
+        """Whether it is time; then the next time is set."""
+        if now < self.at:
+            return False
+        self.at = now + self.every_s
+        return True
+
+
+class Writer:
+    """Brings the journal's records into the backend. Its thread begins by itself when there is something to do, and ends when there is not."""
+
+    def __init__(self, journal: Journal, backend: Backend, *, idle_s: float = IDLE_S) -> None:
+        self._journal = journal
+        self._backend = backend
+        self._idle_s = idle_s
+        self._hooks: list[tuple[_Due, Callable[[], object]]] = []
+        self.refused = 0  # records that the store will never take
+        self._said: set[str] = set()
+        self._fresh()
+        journal.wake = self.start
+        journal.after_fork = self._in_child
+        atexit.register(self._at_exit)
+
+    def _fresh(self) -> None:
+        self._lock = threading.Lock()  # over the beginning and the end of the thread
+        self._turn = threading.RLock()  # held by who reads the journal
+        self._thread: threading.Thread | None = None
+        self._awake = threading.Event()
+        self._committed = threading.Condition()
+        self._hurried = 0  # how many wait for a flush
+        self._until: float | None = None  # when to end, drained or not
+        self._committed_at = 0.0
+        self._busy_at = time.monotonic()
+        self._wait_s, self._not_before = 0.0, 0.0
+        self._is_exiting = False
+        self._heartbeat = _Due(HEARTBEAT_S, time.monotonic() + HEARTBEAT_S)
+        self._replays, self._seals, self._room = _Due(REPLAY_S), _Due(SEAL_S), _Due(COMMIT_S)
+
+    @property
+    def open_runs(self) -> set[str]:
+        """The ids of the runs that this process started and has not ended."""
+        return self._journal.open_runs
+
+    def every(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have something called again and again by the thread while a run is open."""
+        self._hooks.append((_Due(seconds), call))
+
+    def start(self) -> None:
+        """Have the thread run. Costs nothing if it does."""
+        if self._thread is not None or self._is_exiting:
+            return
+        with self._lock:
+            if self._thread is not None or self._is_exiting:
+                return
+            self._until = None
+            self._busy_at = time.monotonic()
+            thread = threading.Thread(target=self._run, name="autotrack-writer", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending, or the system has no more threads: what is in the files is replayed
+                return
+            self._thread = thread
+            self._finish_with_the_child()
+
+    def _finish_with_the_child(self) -> None:
+        """A child of multiprocessing ends by ``os._exit``, without atexit; its own list of last things is run."""
+        mp = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if mp is None or process is None or process.parent_process() is None:
+            return
+        mp.Finalize(None, self._at_exit, exitpriority=10)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that was recorded before is in the store; False if it took longer."""
+        mark = self._journal.mark()
+        waits = self._journal.has_waiting
+        until = time.monotonic() + timeout_s
+        if not waits and self._journal.has_passed(mark):
+            return True
+        self.start()
+        if self._thread is None or self._thread is threading.current_thread():
+            return self._drain_here(until) and self._journal.has_passed(mark)
+        with self._committed:
+            self._hurried += 1
+            try:
+                while True:
+                    if waits and not self._journal.has_waiting:
+                        mark, waits = self._journal.mark(), False
+                    if not waits and self._journal.has_passed(mark):
+                        return True
+                    left = until - time.monotonic()
+                    if left <= 0 or self._journal.is_stopped:
+                        return False
+                    self._awake.set()
+                    self._committed.wait(min(left, 0.5))
+            finally:
+                self._hurried -= 1
+
+    def close(self, timeout_s: float = EXIT_S) -> None:
+        """Bring what there is into the store, end the thread, remove the journal's files.
+
+        What is not in the store when the time is up stays in the files, and is replayed when the process is gone.
+        What is recorded later begins anew.
+        """
+        until = time.monotonic() + timeout_s
+        with self._lock:
+            thread = self._thread
+            self._until = until
+        if thread is threading.current_thread():
+            return
+        self._awake.set()
+        if thread is not None:
+            thread.join(timeout_s + 0.5)
+            if thread.is_alive():
+                return
+        with self._turn:
+            self._journal.make_room()
+        if self._drain_here(until):
+            with self._turn:
+                self._journal.close()
+
+    def _at_exit(self) -> None:
+        self.close()
+        self._is_exiting = True
+
+    def _in_child(self) -> None:
+        """After a fork: the thread and the hooks are the parent's."""
+        self._hooks = []
+        self._fresh()
+
+    # The thread
+
+    def _run(self) -> None:
+        while True:
+            self._awake.wait(LOOK_S)
+            self._awake.clear()
+            now = time.monotonic()
+            with self._turn:
+                self._look(now)
+            if self._is_done(now):
+                return
+
+    def _is_done(self, now: float) -> bool:
+        """Whether the thread is to end; then it counts as ended: whoever records next starts another."""
+        journal = self._journal
+        if self._until is not None:
+            if now < self._until and (journal.has_news or journal.has_waiting):
+                return False
+        elif journal.open_runs or now - self._busy_at < self._idle_s:
+            return False
+        else:
+            journal.retire()
+            with self._turn:
+                self._drain(now)
+        with self._lock:
+            thread, self._thread = self._thread, None  # first this, then the look: whoever records sees the one, or we see his record
+            if self._until is None and journal.has_news:
+                self._thread = thread
+                return False
+        return True
+
+    def _look(self, now: float) -> None:
+        journal = self._journal
+        journal.tend()
+        if self._room.comes(now):
+            journal.make_room()
+        if journal.has_news:
+            self._busy_at = now
+            if self._hurried or self._until is not None or journal.is_behind or now - self._committed_at >= COMMIT_S:
+                self._drain(now)
+        if self._until is not None:
+            return
+        if self._hurried:
+            with self._committed:
+                self._committed.notify_all()
+        if self._wait_s and self._seals.comes(now):
+            journal.seal()
+        if journal.open_runs:
+            self._look_after_runs(now)
+        if journal.folder is not None and not self._wait_s and self._replays.comes(now):
+            replay(journal.folder, self._backend)
+
+    def _look_after_runs(self, now: float) -> None:
+        if self._heartbeat.comes(now) and not self._wait_s:
+            self._commit(self._journal.alive(), now)
+        for due, call in self._hooks:
+            if due.comes(now):
+                with guard("sampling while a run is open"):
+                    call()
+
+    def _drain(self, now: float) -> None:
+        """Bring what is there into the store, as far as it takes it."""
+        if now < self._not_before:
+            return
+        for _ in range(_MOST_BATCHES):
+            batch = self._journal.read()
+            if batch is None or not self._commit(batch, now):
+                return
+            self._journal.acknowledge(batch)
+            self._committed_at = now
+
+    def _commit(self, batch: Batch, now: float) -> bool:
+        """Whether the store has it now."""
+        with guard("writing to the store"):
+            try:
+                refused = deliver(batch, self._backend)
+            except StoreGone:
+                self._journal.stop()
+                self._say("gone", "the store was deleted; recording stopped. Start the program anew to record again.")
+                return False
+            except SchemaTooNew as error:
+                self._say("new", "autotrack cannot record: %s", error)
+            except BackendUnavailable as error:
+                logger.debug("the store cannot be written just now", exc_info=error)
+            else:
+                self._wait_s = 0.0
+                if refused:
+                    self.refused += refused
+                    self._say("refused", "the store did not accept a record, which is missing now; %d so far", self.refused)
+                return True
+        self._wait_s = min(max(LOOK_S, self._wait_s * 2), _LONGEST_WAIT_S)
+        self._not_before = now + self._wait_s
+        return False
+
+    def _say(self, what: str, text: str, *values: object) -> None:
+        """Tell the user, once."""
+        if what not in self._said:
+            self._said.add(what)
+            logger.warning(text, *values)
+
+    def _drain_here(self, until: float) -> bool:
+        """Without a thread: bring all into the store now; False if it took longer."""
+        journal = self._journal
+        while True:
+            now = time.monotonic()
+            if not self._turn.acquire(timeout=max(0.0, until - now)):
+                return False
+            try:
+                journal.tend()
+                self._drain(now)
+            finally:
+                self._turn.release()
+            if not journal.has_news and not journal.has_waiting:
+                return True
+            if now >= until:
+                return False
+            time.sleep(min(LOOK_S, max(0.0, until - now)))
