@@ -1,0 +1,161 @@
+"""How a run ends when nobody says it: the process's exit, and what can be known of its reason.
+
+An uncaught exception is in ``sys.last_exc`` by then. The code of ``sys.exit`` is nowhere to be had, so ``sys.exit`` is
+watched while a plainly opened run lives, and restored afterwards; a bare ``raise SystemExit(3)`` is not seen. SIGTERM and
+SIGKILL are found by the journal's replay.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from autotrack.guard import asked, guard
+from autotrack.recording.place import in_child_process, is_interactive
+from autotrack.values import Status, cut
+
+if TYPE_CHECKING:
+    from autotrack.recording.tracker import Tracker
+
+MOST_TRACEBACK = 200_000  # characters
+LAST_UPLOADS_S = 30.0  # what is still to be uploaded at exit may take so long; the rest is done by whoever opens the store next
+
+Outcome = tuple[Status, BaseException | str | None]
+
+
+def outcome_of(error: BaseException | None) -> Outcome:
+    """How a block ended, by what it raised."""
+    if error is None:
+        return "finished", None
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", error
+    if isinstance(error, SystemExit):
+        return outcome_of_exit(error.code)
+    return "failed", error
+
+
+def outcome_of_exit(code: object) -> Outcome:
+    """How a program ended, by what it gave to ``sys.exit``."""
+    if code is None or code == 0:
+        return "finished", None
+    return "failed", cut(f"SystemExit: {asked(lambda: str(code), '?')}", 500)
+
+
+def in_a_line(error: BaseException) -> str:
+    """The exception's type and the first line of its message."""
+    lines = asked(lambda: str(error), "").strip().splitlines()
+    return cut(f"{type(error).__qualname__}: {lines[0]}" if lines else type(error).__qualname__, 1_000)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback as python prints it; of a very long one the end."""
+    text = asked(lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__)), in_a_line(error))
+    text = text if len(text) <= MOST_TRACEBACK else f"…{text[-MOST_TRACEBACK:]}"
+    return text.encode("utf-8", "replace").decode()
+
+
+class _Exit:
+    """What is known of the end of this process."""
+
+    def __init__(self) -> None:
+        self.trackers: list[Tracker] = []
+        self.pid = 0  # of the process in which the end is awaited
+        self.error_before: BaseException | None = None
+        self.code: object = None
+        self.original: Callable[..., Any] | None = None
+        self.wrapper: Callable[..., Any] | None = None
+        self.lock = threading.RLock()
+
+
+_exit = _Exit()
+
+
+def expect(tracker: Tracker) -> None:
+    """End the runs of this tracker when the process ends. To be called after its writer expects the same, so that it comes first."""
+    with _exit.lock:
+        if _exit.pid != os.getpid():
+            _exit.trackers.clear()
+            _exit.error_before = last_error()
+            if _exit.pid == 0:
+                atexit.register(at_exit)
+            if in_child_process():  # ends without atexit, but runs these
+                from multiprocessing import util
+
+                util.Finalize(None, at_exit, exitpriority=1_000)
+            _exit.pid = os.getpid()
+        if tracker not in _exit.trackers:
+            _exit.trackers.append(tracker)
+
+
+def last_error() -> BaseException | None:
+    """The exception that python printed last, because nobody caught it."""
+    found = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    return found if isinstance(found, BaseException) else None
+
+
+def outcome_of_process() -> Outcome:
+    """How this process is ending."""
+    if is_interactive():
+        return "finished", None
+    error = sys.exc_info()[1]  # a child of multiprocessing finishes while it still has it
+    if error is None and last_error() is not _exit.error_before:
+        error = last_error()
+    return outcome_of(error) if error is not None else outcome_of_exit(_exit.code)
+
+
+def at_exit() -> None:
+    """End the runs that are open, bring the last files into the store, and say what was recorded."""
+    if _exit.pid != os.getpid():
+        return  # a forked child that recorded nothing
+    status, error = outcome_of_process()
+    trackers, _exit.trackers = _exit.trackers, []
+    _exit.error_before = last_error()
+    for tracker in trackers:
+        with guard("ending runs at exit"):
+            for run in reversed(list(tracker.open.values())):
+                run.end(status, error)
+            tracker.uploads.close(LAST_UPLOADS_S)
+            if tracker.settings.local is None:
+                tracker.tidy()
+        with guard("saying what was recorded"):
+            tell(tracker)
+    _exit.pid = -1 if _exit.pid else 0  # what is recorded from here on is expected anew
+
+
+def tell(tracker: Tracker) -> None:
+    """One line for whoever sits in front of it."""
+    if tracker.settings.quiet or not tracker.recorded or in_child_process() or sys.stderr is None or not sys.stderr.isatty():
+        return
+    runs = "1 run" if tracker.recorded == 1 else f"{tracker.recorded} runs"
+    place = tracker.settings.folder or tracker.settings.uri
+    print(f"autotrack: {runs} recorded in {place}; see them with: autotrack ls", file=sys.stderr)  # noqa: T201 - the one line
+
+
+def watch() -> None:
+    """See the code that ``sys.exit`` is given, from here on."""
+    with _exit.lock:
+        if _exit.original is not None or is_interactive() or threading.current_thread() is not threading.main_thread():
+            return
+        original = sys.exit
+
+        def exit(status: object = None, /) -> None:
+            if threading.current_thread() is threading.main_thread():
+                _exit.code = status
+            original(status)  # type: ignore[arg-type]
+
+        exit.__doc__ = original.__doc__
+        _exit.original, _exit.wrapper, _exit.code = original, exit, None
+        sys.exit = exit  # type: ignore[assignment]
+
+
+def unwatch() -> None:
+    """Give ``sys.exit`` back, unless somebody has wrapped it meanwhile."""
+    with _exit.lock:
+        if _exit.original is not None and sys.exit is _exit.wrapper:
+            sys.exit = _exit.original
+            _exit.original = _exit.wrapper = None

@@ -1,0 +1,102 @@
+"""Where this process stands: its host, user, script and notebook, its rank, and whether it is somebody's child."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+
+INTERACTIVE = "interactive"
+
+
+@functools.cache
+def host() -> str:
+    """The name of the machine."""
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
+@functools.cache
+def user() -> str:
+    """The name of the user, else the number."""
+    for variable in ("LOGNAME", "USER", "USERNAME"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    try:
+        import pwd  # not everywhere
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
+
+
+def experiment_here() -> str:
+    """The script's name, the notebook's, or ``interactive``."""
+    book = notebook()
+    name = os.path.splitext(os.path.basename(book or script() or ""))[0]
+    return " ".join(name.split()) or INTERACTIVE
+
+
+def script() -> str | None:
+    """The path of the program, or the name of the module run by ``-m`` as a path; None of a prompt, ``-c`` and a notebook."""
+    main = sys.modules.get("__main__")
+    if main is None or in_notebook():
+        return None
+    spec = getattr(main, "__spec__", None)
+    name: str = getattr(spec, "name", None) or ""
+    if name:  # python -m package.train, or python -m package
+        return name.removesuffix(".__main__").replace(".", "/") + ".py"
+    path = getattr(main, "__file__", None)
+    return path if isinstance(path, str) else None
+
+
+def in_notebook() -> bool:
+    """Whether an IPython shell runs us: a notebook, or its prompt."""
+    found = sys.modules.get("IPython.core.getipython") or sys.modules.get("IPython")
+    return found is not None and hasattr(found, "get_ipython") and found.get_ipython() is not None
+
+
+def notebook() -> str | None:
+    """The notebook's path, where its program says it; None elsewhere."""
+    if not in_notebook():
+        return None
+    said = os.environ.get("JPY_SESSION_NAME") or getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", None)
+    return said if isinstance(said, str) else None
+
+
+def is_interactive() -> bool:
+    """Whether somebody types: an error does not end the program."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive) or in_notebook()
+
+
+def in_child_process() -> bool:
+    """Whether multiprocessing (or loky, which is built on it) started this process. Imports neither."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
+
+
+def is_silent_rank() -> bool:
+    """Whether another rank of the same training records: torch says so, or the launcher's variables do.
+
+    A scheduler's variables alone (``SLURM_PROCID``, ``OMPI_*``) never silence.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0:
+        return True
+    if _number("WORLD_SIZE") <= 1:
+        return False
+    if os.environ.get("RANK"):
+        return _number("RANK") != 0
+    return _number("NODE_RANK") != 0 or _number("LOCAL_RANK") != 0
+
+
+def rank() -> dict[str, int]:
+    """``rank`` and ``world_size``, where a launcher says them."""
+    said = {"rank": "RANK", "local_rank": "LOCAL_RANK", "node_rank": "NODE_RANK", "world_size": "WORLD_SIZE"}
+    return {name: _number(variable) for name, variable in said.items() if os.environ.get(variable)}
+
+
+def _number(variable: str) -> int:
+    try:
+        return int(os.environ.get(variable) or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,657 @@
+"""Runs, as the user holds them: every method makes a record and puts it into the journal.
+
+The current run is a ContextVar. Where that is lost (the next cell of a notebook, the end of an event loop) the tracker
+remembers what a plain ``start_run()`` opened in this thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+import json
+import linecache
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar, Token
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, TypeVar, cast
+
+from autotrack import values as kept
+from autotrack.artifacts import checked_name
+from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
+from autotrack.guard import guard, report
+from autotrack.recording import endings
+from autotrack.recording.place import experiment_here, host, in_child_process, is_silent_rank, user
+from autotrack.recording.tracker import Tracker, existing, tracker
+from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
+from autotrack.settings import Settings, checked_experiment
+from autotrack.values import Status
+from autotrack.views import RunView
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+logger = logging.getLogger("autotrack")
+
+SHORTEST_BEGINNING = 6  # characters of an id that may stand for it
+ID_LENGTH = 26
+
+_OFF = Settings(disabled=True)
+
+_current: ContextVar[Run | None] = ContextVar("autotrack_run", default=None)
+
+
+class Run:
+    """One execution of training code. Made by ``start_run``; a context manager, a decorator, or simply current until it is finished."""
+
+    is_silent = False
+
+    def __init__(self, tracker: Tracker, run_id: str, experiment: str, *, name: str = "", stem: str = "run", parent_id: str | None = None) -> None:
+        self.id = run_id
+        self.experiment = experiment
+        self.parent_id = parent_id
+        self.kind = ""
+        self.call_site = ""
+        self.started = 0.0
+        self._name = name
+        self._stem = stem
+        self._status: Status = "running"
+        self._tracker = tracker
+        self._pid = os.getpid()
+        self._steps = itertools.count()
+        self._params: dict[str, str] = {}
+        self._warned = False
+        self._notes = ""
+        self._token: Token[Run | None] | None = None
+        self._outer: Run | None = None
+        self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
+        self._log: Callable[[Mapping[str, Any], int], None] | None = None
+
+    # What was measured
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Record metrics at a step; without one, each call of the run counts one further.
+
+        A value is a number or something with one (a one-element array, a tensor on any device); a nested mapping is
+        flattened with ``/``. Legal after the end of the run too.   Raises: TypeError, naming the metric.
+        """
+        if step is None:
+            step = next(self._steps)
+        (self._log or self._lane())(metrics, step)
+
+    def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
+        """Record one metric; see ``log``."""
+        self.log({key: value}, step)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """The same as ``log``."""
+        self.log(metrics, step)
+
+    def summary(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Set values that stand for the whole run: numbers, texts, booleans. Each wins over the last value of a metric of its name."""
+        said, left = kept.summary_values({**(values or {}), **more})
+        if left:
+            self._warn_once(f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
+        if said:
+            self._put(SummarySet(self.id, time.time(), said))
+
+    # What it was told
+
+    def log_param(self, name: str, value: Any) -> None:
+        """Set one parameter; see ``log_params``."""
+        self.log_params({name: value})
+
+    def log_params(self, values: Any, /) -> None:
+        """Set parameters: a mapping (nested ones are flattened with ``.``), a dataclass or an ``argparse.Namespace``.
+
+        Numbers, booleans and short lists stay what they are; other objects are described. A text whose name says
+        that it is secret is masked. Of one set twice the last value wins; the earlier one is kept and shown.
+        """
+        self._set_params(kept.flatten_params(values, kept.LONG))
+
+    def note_params(self, values: Mapping[str, Any]) -> None:
+        """Set parameters that nobody typed: as ``log_params``, with texts cut shorter."""
+        self._set_params(kept.flatten_params(values, kept.SHORT))
+
+    def set_tag(self, key: str, value: Any = "") -> None:
+        """Set one tag; None takes it off."""
+        self.set_tags({key: value})
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags, which are texts; None takes a tag off."""
+        said = {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
+        if said:
+            self._put(TagsSet(self.id, time.time(), said))
+
+    def note(self, text: str) -> None:
+        """Add a line to the run's notes."""
+        self._notes = f"{self._notes}\n{text}" if self._notes else str(text)
+        self._put(RunNoted(self.id, time.time(), "notes", kept.cut(self._notes, 1_000_000)))
+
+    def note_stem(self, stem: str) -> None:
+        """Name a run that has no name: the store appends a number that counts within the experiment."""
+        self._stem = stem
+        if not self._name:
+            self._put(RunNoted(self.id, time.time(), "stem", stem))
+
+    def note_environment(self, values: Mapping[str, Any]) -> None:
+        """Add facts about what it ran on (its data sets), merged into what is there."""
+        self._put(RunNoted(self.id, time.time(), "environment", dict(values)))
+
+    # What it made
+
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None, kind: str = "file", step: int | None = None) -> None:
+        """Keep a file (or all files of a folder) under a name, by default its own.
+
+        When this returns the bytes are safe: the file may be changed or deleted.
+        Raises: OSError if it cannot be read, ValueError for a name that leads out of the run.
+        """
+        source = Path(path)
+        if source.is_dir():
+            self.log_artifacts(source, source.resolve().name if name is None else name, kind=kind, step=step)
+            return
+        self._tracker_for_files().uploads.take_file(self.id, source, checked_name(source.name if name is None else name), kind=kind, step=step)
+
+    def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
+        """Keep all files of a folder, by their paths within it (below ``name``, if given).   Raises: OSError, ValueError."""
+        root = Path(folder)
+        if not root.is_dir():
+            raise NotADirectoryError(f"{root} is no folder; log_artifact takes a file")
+        found = [Path(where) / file for where, _, files in os.walk(root, onerror=_raise) for file in files]
+        names = [checked_name("/".join(filter(None, (name.strip("/"), path.relative_to(root).as_posix())))) for path in found]
+        for path, each in sorted(zip(found, names, strict=True)):
+            self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
+
+    def log_text(self, name: str, text: str) -> None:
+        """Keep a text as a file.   Raises: ValueError for a name that leads out of the run."""
+        self._tracker_for_files().uploads.take_bytes(self.id, str(text).encode("utf-8", "replace"), checked_name(name), kind="text")
+
+    def log_table(self, name: str, rows: Any) -> None:
+        """Keep a table as a file of JSON lines: an object for each row, its keys the columns.
+
+        ``rows`` is an iterable of mappings, a mapping from columns to lists, or a data frame.   Raises: TypeError, ValueError.
+        """
+        name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
+        columns: dict[str, None] = {}
+        lines = []
+        for row in rows_of(rows):
+            line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
+            columns.update(dict.fromkeys(line))
+            lines.append(json.dumps(line))
+        content = "".join(f"{line}\n" for line in lines).encode()
+        meta = {"columns": list(columns), "rows": len(lines)}
+        self._tracker_for_files().uploads.take_bytes(self.id, content, name, kind="table", meta=meta)
+
+    # Its life
+
+    @property
+    def name(self) -> str:
+        """The run's name: what it was given, or a stem and a number, which the store counts."""
+        if not self._name:
+            with guard("asking the store for a run's name"):
+                self._tracker.flush()
+                self._name = self._tracker.backend.run(self.id).name
+        return self._name or self._stem
+
+    @property
+    def status(self) -> Status:
+        """How it goes, as far as this process knows."""
+        return self._status
+
+    def finish(self, status: Status = "finished", error: BaseException | str | None = None) -> None:
+        """End the run; metrics may still follow. Ending it twice is no error."""
+        if status not in kept.STATUSES or status in ("running", "lost"):
+            raise ValueError(f"a run ends finished, failed or interrupted, not {status!r}")
+        self._tell()
+        self.end(status, error)
+        self._leave()
+
+    def end(self, status: Status, error: BaseException | str | None = None, *, ended: float | None = None) -> None:
+        """End the run without touching what is current; ``ended`` in UTC seconds if it was earlier."""
+        if self._status != "running" or self._pid != os.getpid():
+            return  # a forked child never ends its parent's run
+        self._status = status
+        at = time.time() if ended is None else ended
+        if isinstance(error, BaseException):
+            self._put(RunNoted(self.id, at, "traceback", endings.traceback_of(error)))
+            error = endings.in_a_line(error)
+        self._put(RunEnded(self.id, at, status, error))
+        self._tracker.open.pop(self.id, None)
+        if self.kind:
+            self._tracker.last_fit.run = self
+
+    def attach(self) -> Token[Run | None]:
+        """Make it the current run here, until ``detach``."""
+        return _current.set(self)
+
+    def detach(self, token: Token[Run | None] | None) -> None:
+        """Take back an ``attach``, in whatever context that is."""
+        if token is None:
+            return
+        try:
+            _current.reset(token)
+        except ValueError:  # another context than that of attach: an async generator, a callback
+            _current.set(None if token.old_value is Token.MISSING else token.old_value)
+
+    def __enter__(self) -> Run:
+        self._tell()
+        self._forget_plain()
+        if self._token is None or _current.get() is not self:
+            self._token = self.attach()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        status, said = endings.outcome_of(error)
+        self.end(status, said)
+        self.detach(self._token)
+        self._token = None
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function: each call of it is a run of its own."""
+        anew = self._again
+        first = iter(() if self._announce is not None else (self,))  # told already (no source to see the @ in): the first call's
+        self._announce = None
+        self._leave()
+
+        def opened() -> Run:
+            return next(first, None) or anew()
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def call_async(*args: Any, **kwargs: Any) -> Any:
+                with opened():
+                    return await function(*args, **kwargs)
+
+            return cast(F, call_async)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function.__qualname__} is a generator; use 'with autotrack.start_run():' inside it")
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with opened():
+                return function(*args, **kwargs)
+
+        return cast(F, call)
+
+    def __repr__(self) -> str:
+        return f"<Run {self._name or self._stem} {self.id} {self._status}>"
+
+    # Inside
+
+    _again: Callable[[], Run]  # how start_run was called; set by it
+
+    def _put(self, _record: AnyRecord) -> None:
+        if self._announce is not None:
+            self._tell()
+        self._tracker.journal.put(_record)
+
+    def _tell(self) -> None:
+        """Announce the run, if it is not yet."""
+        announce, self._announce = self._announce, None
+        if announce is not None:
+            announce()
+
+    def _lane(self) -> Callable[[Mapping[str, Any], int], None]:
+        self._tell()
+        self._log = self._tracker.journal.lane(self.id).log
+        return self._log
+
+    def _tracker_for_files(self) -> Tracker:
+        self._tell()
+        return self._tracker
+
+    def _set_params(self, flat: dict[str, Any]) -> None:
+        if not flat:
+            return
+        for name, value in flat.items():
+            text = repr(value)
+            before = self._params.setdefault(name, text)
+            if before != text:
+                self._params[name] = text
+                self._warn_once(f"parameter {name!r} was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts")
+        self._put(ParamsSet(self.id, time.time(), flat))
+
+    def _warn_once(self, text: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning("autotrack: run %s: %s", self._name or self.id, text)
+
+    def _forget_plain(self) -> None:
+        for runs in list(self._tracker.plain.values()):
+            if self in runs:
+                runs.remove(self)
+        if not any(self._tracker.plain.values()):
+            endings.unwatch()
+
+    def _leave(self) -> None:
+        """It is no longer current; what was before it is."""
+        self._forget_plain()
+        if _current.get() is self:
+            _current.set(self._outer)
+        self._token = None
+
+
+class SilentRun(Run):
+    """A run that swallows everything: on a rank that is not the first, and where recording is switched off."""
+
+    is_silent = True
+
+    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Nothing."""
+
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None, kind: str = "file", step: int | None = None) -> None:
+        """Nothing."""
+
+    def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
+        """Nothing."""
+
+    def log_text(self, name: str, text: str) -> None:
+        """Nothing."""
+
+    def log_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    @property
+    def name(self) -> str:
+        """What it would be called."""
+        return self._name or self._stem
+
+    def _put(self, _record: AnyRecord) -> None:
+        return
+
+
+def start_run(
+    name: str = "",
+    *,
+    experiment: str | None = None,
+    params: Any = None,
+    tags: Mapping[str, Any] | None = None,
+    notes: str = "",
+    run_id: str | None = None,
+    parent: Run | RunView | str | None = None,
+) -> Run:
+    """Start a run, or go on with the one of ``run_id``; inside another one it is its child.
+
+    >>> with start_run("baseline", params={"lr": 3e-4}) as run:
+    ...     run.log({"train/loss": 0.31}, step=7)
+
+    As ``@start_run("baseline")`` each call of the function is a run. Called plainly, it is current until ``run.finish()``,
+    the next plain ``start_run()`` is its child, and the end of the program ends it truthfully.
+
+    Raises: RunNotFound if there is no run of ``run_id``, SettingsError for an experiment that is no name.
+    """
+    frame = sys._getframe(1)
+    call_site = site_of(frame)
+    here = tracker()
+    outer = current_run()
+    if parent is None and outer is not None and outer._tracker is here and not outer.is_silent:
+        parent = outer
+    parent_id = parent if parent is None or isinstance(parent, str) else parent.id
+
+    def opened() -> Run:
+        return _opened(here, name, experiment, parent_id, run_id)
+
+    run = opened()
+    run.call_site = call_site
+    run._again = lambda: start_run(name, experiment=experiment, params=params, tags=tags, notes=notes, run_id=run_id, parent=parent)
+    run._outer = outer
+
+    def announce() -> None:
+        _started(run, resumed=run_id is not None)
+        if not name and run_id is None:
+            run.note_stem("run")
+        if params is not None:
+            run.log_params(params)
+        if tags:
+            run.set_tags(tags)
+        if notes:
+            run.note(notes)
+
+    if is_decorator(frame):
+        run._announce = announce
+        return run
+    announce()
+    run._token = run.attach()
+    here.plain.setdefault(threading.get_ident(), []).append(run)
+    if not run.is_silent:
+        endings.watch()
+    return run
+
+
+def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | None, run_id: str | None) -> Run:
+    if experiment is not None:
+        experiment = checked_experiment(experiment, "start_run")
+    name = kept.name_of(name) if name else ""
+    silent = here.settings.disabled or is_silent_rank()
+    kind = SilentRun if silent else Run
+    if run_id is None or silent:
+        return kind(here, run_id or new_run_id(), experiment or _experiment(here), name=name, parent_id=parent_id)
+    view = get_run(run_id)
+    run = Run(here, view.id, view.experiment, name=name or view.name, parent_id=view.parent_id)
+    run._notes = view.notes
+    run._params = {key: repr(value) for key, value in view.params.items()}
+    steps = [stats.last_step for key, stats in view.statistics.items() if not key.startswith("system/")]
+    run._steps = itertools.count(max(steps, default=-1) + 1)
+    if name and name != view.name:
+        run._put(RunNoted(run.id, time.time(), "name", name))
+    return run
+
+
+def open_run(
+    kind: str,
+    *,
+    stem: str = "run",
+    call_site: str = "",
+    parent: Run | None = None,
+    name: str = "",
+    started: float | None = None,
+) -> Run:
+    """A run that a fit opens (``kind`` is the integration's name), not current yet. Never raises.
+
+    It swallows everything on a silent rank, in a child process, and where recording is off or cannot begin.
+    """
+    try:
+        here = tracker()
+        if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children):
+            return SilentRun(here, new_run_id(), "", name=name, stem=stem)
+        run = Run(
+            here,
+            new_run_id(),
+            parent.experiment if parent is not None else _experiment(here),
+            name=name,
+            stem=stem,
+            parent_id=None if parent is None else parent.id,
+        )
+        run.kind = kind
+        run.call_site = call_site
+        _started(run, at=started)
+        if stem and not name:
+            run.note_stem(stem)
+    except (AutotrackError, OSError) as error:
+        report("opening a run", error)
+        return SilentRun(Tracker(_OFF), new_run_id(), "", name=name, stem=stem)
+    return run
+
+
+def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> None:
+    if run.is_silent:
+        return
+    here = run._tracker
+    run.started = time.time() if at is None else at
+    record = RunStarted(
+        run.id,
+        run.started,
+        run.experiment,
+        "" if resumed else run._name,
+        run.parent_id,
+        here.session,
+        run.call_site,
+        host(),
+        os.getpid(),
+        user(),
+        run.kind,
+        resumed,
+    )
+    here.journal.put(record)
+    here.open[run.id] = run
+    here.recorded += 1
+    endings.expect(here)
+    if run.parent_id is None or run.parent_id not in here.open:
+        here.uploads.note_environment(run.id)
+
+
+def _experiment(here: Tracker) -> str:
+    return here.settings.experiment or experiment_here()
+
+
+def current_run() -> Run | None:
+    """The run that is open here: of this block, this fit, or what a plain ``start_run()`` of this thread left open."""
+    run = _current.get()
+    while run is not None and run._status != "running":
+        run = run._outer
+    if run is not None:
+        return run
+    here = existing()
+    if here is None:
+        return None
+    mine = here.plain.get(threading.get_ident())
+    return mine[-1] if mine else None
+
+
+def run_to_log() -> Run:
+    """The run that ``autotrack.log`` means: the current one, else the last that a fit of this thread ended, else a new one.
+
+    In another thread than the main one: the process's only open run.   Raises: AutotrackError if it has none, or several.
+    """
+    run = current_run()
+    if run is not None:
+        return run
+    here = tracker()
+    last: Run | None = getattr(here.last_fit, "run", None)
+    if last is not None:
+        return last
+    if threading.current_thread() is not threading.main_thread():
+        if len(here.open) == 1:
+            return next(iter(here.open.values()))
+        many = f"{len(here.open)} runs are open" if here.open else "no run is open"
+        raise AutotrackError(f"autotrack.log in a thread of its own cannot know its run ({many}); keep the run and call run.log")
+    return start_run()
+
+
+def get_run(run_id: str) -> RunView:
+    """The run of this id, or of a beginning of it (6 characters or more), as it is now.   Raises: RunNotFound, RunIdTaken."""
+    from autotrack.recording.reading import reading
+
+    wanted = run_id.strip().upper() if isinstance(run_id, str) else ""
+    if len(wanted) < SHORTEST_BEGINNING:
+        raise RunNotFound(f"{run_id!r} is no run id; one has {ID_LENGTH} characters, and at least the first {SHORTEST_BEGINNING} are needed")
+    store = reading()
+    if len(wanted) >= ID_LENGTH:
+        return store.run(wanted)
+    found = store.beginning_with(wanted)
+    if not found:
+        raise RunNotFound(f"no run's id begins with {run_id!r}")
+    if len(found) > 1:
+        raise RunIdTaken(f"{run_id!r} begins the ids of {len(found)} runs; give more characters: {', '.join(found[:5])}")
+    return store.run(found[0])
+
+
+# The same on the current run
+
+
+def log(metrics: Mapping[str, Any], step: int | None = None) -> None:
+    """Record metrics on the current run; without one, on the run that a fit ended last, else on a new one. See ``Run.log``."""
+    run_to_log().log(metrics, step)
+
+
+def log_metric(key: str, value: Any, step: int | None = None) -> None:
+    """Record one metric on the current run; see ``log``."""
+    run_to_log().log({key: value}, step)
+
+
+def log_metrics(metrics: Mapping[str, Any], step: int | None = None) -> None:
+    """The same as ``log``."""
+    run_to_log().log(metrics, step)
+
+
+def log_param(name: str, value: Any) -> None:
+    """Set one parameter of the current run; see ``Run.log_params``."""
+    run_to_log().log_param(name, value)
+
+
+def log_params(values: Any, /) -> None:
+    """Set parameters of the current run; see ``Run.log_params``."""
+    run_to_log().log_params(values)
+
+
+def set_tag(key: str, value: Any = "") -> None:
+    """Set one tag of the current run; None takes it off."""
+    run_to_log().set_tag(key, value)
+
+
+def set_tags(tags: Mapping[str, Any]) -> None:
+    """Set tags of the current run; None takes a tag off."""
+    run_to_log().set_tags(tags)
+
+
+def summary(values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    """Set values that stand for the whole current run; see ``Run.summary``."""
+    run_to_log().summary(values, **more)
+
+
+def log_artifact(path: str | os.PathLike[str], name: str | None = None, kind: str = "file", step: int | None = None) -> None:
+    """Keep a file of the current run; see ``Run.log_artifact``."""
+    run_to_log().log_artifact(path, name, kind, step)
+
+
+def log_artifacts(folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
+    """Keep all files of a folder for the current run; see ``Run.log_artifacts``."""
+    run_to_log().log_artifacts(folder, name, kind, step)
+
+
+def log_text(name: str, text: str) -> None:
+    """Keep a text as a file of the current run."""
+    run_to_log().log_text(name, text)
+
+
+def log_table(name: str, rows: Any) -> None:
+    """Keep a table as a file of the current run; see ``Run.log_table``."""
+    run_to_log().log_table(name, rows)
+
+
+def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:
+    """The rows of a table.   Raises: TypeError."""
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):  # a data frame
+        return cast(Iterable[Mapping[Any, Any]], table.to_dict("records") if hasattr(table, "iloc") else table.to_dicts())
+    if isinstance(table, Mapping):
+        lengths = {len(column) for column in table.values()}
+        if len(lengths) > 1:
+            raise ValueError(f"the columns of a table have one length; these have {sorted(lengths)}")
+        return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    rows = list(table)
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise TypeError(f"a row of a table is a mapping from columns to values, not {type(row).__name__}")
+    return rows
+
+
+def is_decorator(frame: FrameType) -> bool:
+    """Whether the line that is running begins with ``@``; False where there is no source to see."""
+    return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).lstrip().startswith("@")
+
+
+def site_of(frame: FrameType | None) -> str:
+    """``file:line:function`` of the innermost frame that is not ours."""
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "autotrack" and frame.f_back is not None:
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_code.co_name}"
+
+
+def _raise(error: OSError) -> None:
+    raise error

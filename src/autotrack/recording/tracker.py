@@ -1,0 +1,285 @@
+"""The process's tracker: settings, store, journal, writer, artifacts; made at first use.
+
+Making one costs little: nothing is on disk before the first record, and the store is opened by the writer's thread.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from autotrack import settings as knobs
+from autotrack.guard import guard
+from autotrack.settings import Settings
+
+if TYPE_CHECKING:
+    from autotrack.artifacts import ArtifactStore
+    from autotrack.backends.protocol import Backend
+    from autotrack.recording.journal import Journal
+    from autotrack.recording.runs import Run
+    from autotrack.recording.uploads import Uploads
+    from autotrack.recording.writer import Writer
+
+SYSTEM_EVERY_S = 10.0
+
+
+class Deferred:
+    """A store that its first call opens: that of the writer's thread, as a rule."""
+
+    def __init__(self, opened: Callable[[], Backend]) -> None:
+        self._opened = opened
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._opened(), name)
+
+
+class Tracker:
+    """What one process records with. Thread-safe; a forked child goes on with a fresh one of the same settings."""
+
+    def __init__(self, settings: Settings, arguments: dict[str, Any] | None = None) -> None:
+        self.settings = settings
+        self.arguments = arguments or {}
+        self.session = os.urandom(8).hex()
+        self.open: dict[str, Run] = {}  # runs that this process started and has not ended
+        self.plain: dict[int, list[Run]] = {}  # by thread: runs opened by a plain start_run(), for where a ContextVar is lost
+        self.last_fit = threading.local()  # .run: the last one that a fit of the thread ended
+        self.recorded = 0
+        self._lock = threading.RLock()
+        self._backend: Backend | None = None
+        self._journal: Journal | None = None
+        self._writer: Writer | None = None
+        self._artifacts: ArtifactStore | None = None
+        self._uploads: Uploads | None = None
+        self._opening = threading.Lock()  # of the store: takes long, and nobody who records waits for it
+        self._scratch: Path | None = None
+        if not settings.uri.startswith(("sqlite:", "memory:")):
+            _ = self.backend  # a scheme that nobody knows is said at once
+
+    @property
+    def backend(self) -> Backend:
+        """The store, opened by the first who asks.   Raises: SettingsError, BackendError."""
+        if self._backend is None:
+            from autotrack.backends.opening import open_backend  # not before it is wanted
+
+            with self._opening:
+                if self._backend is None:
+                    self._make_folder()
+                    self._backend = open_backend(self.settings.uri)
+        return self._backend
+
+    @property
+    def journal(self) -> Journal:
+        """The process's journal; its files are made with it."""
+        if self._journal is None:
+            self._begin()
+        return cast("Journal", self._journal)
+
+    @property
+    def writer(self) -> Writer:
+        """The thread that empties the journal into the store."""
+        if self._writer is None:
+            self._begin()
+        return cast("Writer", self._writer)
+
+    @property
+    def has_recorded(self) -> bool:
+        """Whether anything was put into the journal."""
+        return self._journal is not None
+
+    @property
+    def uploads(self) -> Uploads:
+        """The thread that brings files from the staging folder into the artifact store."""
+        if self._uploads is None:
+            from autotrack.recording.uploads import Uploads
+
+            with self._lock:
+                if self._uploads is None:
+                    self._uploads = Uploads(self)
+        return self._uploads
+
+    @property
+    def folder(self) -> Path:
+        """The folder on this machine where files are kept; a temporary one, gone with the process, of a store in memory."""
+        local = self.settings.local
+        if local is not None:
+            return local
+        with self._lock:
+            if self._scratch is None:
+                import tempfile
+
+                self._scratch = Path(tempfile.mkdtemp(prefix="autotrack-"))
+            return self._scratch
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The content of files, by digest."""
+        if self._artifacts is None:
+            from autotrack.artifacts import ArtifactStore
+
+            with self._lock:
+                if self._artifacts is None:
+                    self._artifacts = ArtifactStore(str(self.folder / "artifacts"))
+        return self._artifacts
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that was recorded so far is in the store; False if it took longer."""
+        until = time.monotonic() + timeout_s
+        done = self._uploads is None or self._uploads.flush(timeout_s)
+        if self._writer is None:
+            return done
+        return self._writer.flush(max(0.05, until - time.monotonic())) and done
+
+    def catch_up(self, timeout_s: float = 5.0) -> None:
+        """Before a read: bring into the store what this process recorded and what dead ones left behind."""
+        self.flush(timeout_s)
+        local = self.settings.local
+        if local is None or not local.is_dir():
+            return
+        from autotrack.recording.replay import replay
+        from autotrack.recording.uploads import recover
+
+        with guard("replaying what dead processes recorded"):
+            replay(local / "journal", self.backend)
+            recover(local / "staging", self.backend, self.artifacts)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Flush, then stop the threads and let go of the store. What is recorded later starts them again."""
+        until = time.monotonic() + timeout_s
+        if self._uploads is not None:
+            self._uploads.close(timeout_s)
+        if self._writer is not None:
+            self._writer.close(max(0.05, until - time.monotonic()))
+        with self._opening:
+            backend, self._backend = self._backend, None
+        if backend is not None:
+            backend.close()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the temporary folder, if there was one."""
+        with self._lock:
+            scratch, self._scratch, self._artifacts = self._scratch, None, None
+        if scratch is not None:
+            import shutil
+
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _begin(self) -> None:
+        from autotrack.recording.journal import Journal
+        from autotrack.recording.writer import Writer
+
+        with self._lock:
+            if self._journal is not None:
+                return
+            local = self.settings.local
+            self._make_folder()
+            atexit.register(self._let_go, os.getpid())  # before the writer does the same, so that it comes after
+            journal = Journal(None if local is None else local / "journal", append=self.settings.journal == "append")
+            writer = Writer(journal, cast("Backend", Deferred(lambda: self.backend)))
+            if self.settings.system_metrics:
+                from autotrack.recording.system import SystemMetrics
+
+                writer.every(SYSTEM_EVERY_S, SystemMetrics(self).sample)
+            self._writer, self._journal = writer, journal
+
+    def _let_go(self, pid: int) -> None:
+        """Close the store at exit, so that its file is whole without the one beside it."""
+        if self._backend is not None and pid == os.getpid():
+            with guard("closing the store at exit"):
+                self._backend.close()
+
+    def _make_folder(self) -> None:
+        local = self.settings.local
+        if local is None:
+            return
+        with guard("making the store's folder"):
+            local.mkdir(parents=True, exist_ok=True)
+            ignored = local / ".gitignore"
+            if not ignored.exists():
+                ignored.write_text("*\n")
+
+    def _after_fork(self) -> None:
+        """In a child: its own session, locks and threads; the parent's runs stay the parent's to end."""
+        self.session = os.urandom(8).hex()
+        self._lock, self._opening = threading.RLock(), threading.Lock()
+        self.open, self.plain, self.last_fit, self.recorded = {}, {}, threading.local(), 0
+        self._uploads = None
+        if self._scratch is not None:  # the folder is the parent's
+            self._scratch = self._artifacts = None
+
+
+class _Process:
+    """The one tracker of this process."""
+
+    def __init__(self) -> None:
+        self.tracker: Tracker | None = None
+        self.lock = threading.RLock()
+
+    def after_fork(self) -> None:
+        self.lock = threading.RLock()
+        if self.tracker is not None:
+            self.tracker._after_fork()
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.after_fork)
+
+
+def tracker() -> Tracker:
+    """The process's tracker.   Raises: SettingsError at its making, if a setting makes no sense."""
+    found = _process.tracker
+    if found is not None:
+        return found
+    with _process.lock:
+        if _process.tracker is None:
+            _process.tracker = Tracker(knobs.load())
+        return _process.tracker
+
+
+def existing() -> Tracker | None:
+    """The process's tracker, if one was made."""
+    return _process.tracker
+
+
+def configure(**arguments: Any) -> Tracker:
+    """Change settings from here on; those that are not named stay. Another ``uri`` is another store.
+
+    Runs that are open go on in the store that they were started in.   Raises: SettingsError.
+    """
+    with _process.lock:
+        old = _process.tracker
+        said = {**(old.arguments if old is not None else {}), **{k: v for k, v in arguments.items() if v is not None}}
+        settings = knobs.load(**said)
+        if old is not None and (settings.uri, settings.journal, settings.system_metrics) == (
+            old.settings.uri,
+            old.settings.journal,
+            old.settings.system_metrics,
+        ):
+            old.settings, old.arguments = settings, said
+            return old
+        _process.tracker = Tracker(settings, said)
+        new = _process.tracker
+    if old is not None:
+        old.close() if not old.open else old.flush()
+    return new
+
+
+def in_memory() -> Tracker:
+    """A tracker that keeps everything in memory."""
+    arguments: dict[str, Any] = {"uri": "memory:", "system_metrics": False, "quiet": True}
+    return Tracker(knobs.load(**arguments), arguments)
+
+
+def swap(new: Tracker | None) -> Tracker | None:
+    """Put another tracker (or none: one is made at the next use) in place of the process's; return the one that was there."""
+    with _process.lock:
+        old, _process.tracker = _process.tracker, new
+        return old

@@ -1,0 +1,281 @@
+"""Files on their way into the artifact store, and whatever else is done once in the background.
+
+``log_artifact`` copies the file into a staging folder of this process and returns. One thread then hashes it, moves it
+into the store by its content, and tells the run; it ends when there is nothing to do. Beside each staged file lies a note
+of what it is (``.json``). After a death whoever opens the store next does the rest, each file once: the folder's lock tells
+who is alive, and the note's name holds the digest from before the move on.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import json
+import os
+import queue
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from autotrack.artifacts import ArtifactStore, checked_name, digest_of
+from autotrack.errors import BackendError, RunNotFound
+from autotrack.guard import guard
+from autotrack.records import AnyRecord, ArtifactStored, Batch, RunEnded
+
+if TYPE_CHECKING:
+    from autotrack.backends.protocol import Backend
+    from autotrack.recording.tracker import Tracker
+
+try:
+    import fcntl
+except ImportError:  # not everywhere; there nobody recovers what others staged
+    fcntl = None  # type: ignore[assignment]
+
+IDLE_S = 1.0  # after which the thread ends
+ABANDONED_S = 60.0  # a staging folder without a lock file is being made, or is a leftover
+LOCK = "lock"
+
+Task = Callable[[], None]
+
+
+class Uploads:
+    """The background thread of a tracker. Every method may be called from any thread."""
+
+    tokens: ClassVar[set[str]] = set()  # staging folders of this process: opening their locks would drop them
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._queue: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._numbers = itertools.count()
+        self._staging: Path | None = None
+        self._lock_file: int | None = None
+        self._add(self._recover)
+
+    def note_environment(self, run_id: str) -> None:
+        """Tell a run where it runs, as soon as that is known."""
+        self._add(functools.partial(self._note_environment, run_id))
+
+    def take_file(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None = None) -> None:
+        """Stage a copy of a file.   Raises: OSError if it cannot be read."""
+        about = source.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(source))
+        with source.open("rb") as file:
+            self._take(run_id, lambda sink: shutil.copyfileobj(file, sink, 1 << 20), name, kind, step, {})
+
+    def take_bytes(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any] | None = None) -> None:
+        """Stage a file of this content."""
+        self._take(run_id, lambda sink: sink.write(content), name, kind, None, meta or {})
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until all that was asked so far is done; False if it took longer."""
+        done = threading.Event()
+        self._add(done.set)
+        return done.wait(timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Finish what is waiting, then end the thread."""
+        finished = self.flush(timeout_s)
+        thread = self._thread
+        if thread is not None and finished:
+            self._queue.put(_stop)
+            thread.join(timeout_s)
+        with self._lock:
+            if finished and self._staging is not None:
+                self._let_go()
+        return finished
+
+    def _add(self, task: Task) -> None:
+        self._queue.put(task)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._work, name="autotrack-uploads", daemon=True)
+            self._thread = thread
+            try:
+                thread.start()
+                return
+            except RuntimeError:  # the interpreter is ending: no new threads
+                self._thread = None
+        while True:
+            try:
+                self._do(self._queue.get_nowait())
+            except queue.Empty:
+                return
+
+    def _work(self) -> None:
+        while True:
+            try:
+                task = self._queue.get(timeout=IDLE_S)
+            except queue.Empty:
+                task = _stop
+            if task is not _stop:
+                self._do(task)
+                continue
+            with self._lock:
+                if self._queue.empty():
+                    self._thread = None
+                    return
+
+    def _do(self, task: Task) -> None:
+        with guard("working in the background"):
+            task()
+
+    def _note_environment(self, run_id: str) -> None:
+        from autotrack.recording import environment  # once, and here in the background
+
+        environment.tell(self._tracker, run_id)
+
+    def _recover(self) -> None:
+        if self._tracker.settings.local is not None:
+            recover(self._tracker.folder / "staging", self._tracker.backend, self._tracker.artifacts)
+
+    # Staging
+
+    def _take(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> None:
+        with guard(f"keeping the artifact {name!r}"):
+            path = self._place() / f"{next(self._numbers)}.file"
+            with path.open("xb") as sink:
+                write(sink)
+            note = path.with_suffix(".json")
+            _write_whole(note, {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()})
+            self._add(functools.partial(self._upload, note))
+
+    def _place(self) -> Path:
+        """The staging folder of this process, with a lock on it for as long as it lives."""
+        with self._lock:
+            if self._staging is None:
+                token = os.urandom(8).hex()
+                self.tokens.add(token)
+                staging = self._tracker.folder / "staging" / token
+                staging.mkdir(parents=True, mode=0o700)
+                self._lock_file = os.open(staging / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                if fcntl is not None:
+                    fcntl.lockf(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._staging = staging
+            return self._staging
+
+    def _let_go(self) -> None:
+        """Remove the staging folder, if all of it is done."""
+        staging, self._staging = self._staging, None
+        if staging is not None and not any(staging.glob("*.json")):
+            shutil.rmtree(staging, ignore_errors=True)
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+        if staging is not None:
+            self.tokens.discard(staging.name)
+
+    def _upload(self, note: Path) -> None:
+        record, note = stored(note, self._tracker.artifacts)
+        if record is not None:
+            self._tracker.journal.put(record)
+        note.unlink(missing_ok=True)
+
+
+def _stop() -> None:
+    """The task after which the thread ends."""
+
+
+def _write_whole(path: Path, value: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(value))
+    os.replace(partial, path)
+
+
+def stored(note: Path, artifacts: ArtifactStore) -> tuple[ArtifactStored | None, Path]:
+    """Bring a staged file into the store; what its run is to be told (None: the file is not there), and the note's new place."""
+    about = json.loads(note.read_text())
+    number, *digests = note.name.removesuffix(".json").split(".")
+    path = note.with_name(f"{number}.file")
+    if digests:  # somebody died after the move, or just before it
+        digest = f"sha256:{digests[0]}"
+    elif path.exists():
+        digest, _ = digest_of(path)
+        marked = note.with_name(f"{number}.{digest.removeprefix('sha256:')}.json")
+        os.replace(note, marked)
+        note = marked
+    else:
+        return None, note
+    if path.exists():
+        artifacts.take_file(path, digest)
+    elif not artifacts.has(digest):
+        return None, note
+    name, kind, step = checked_name(about["name"]), about["kind"], about["step"]
+    return ArtifactStored(about["run_id"], about["time"], name, digest, artifacts.size(digest), kind, step, about["meta"]), note
+
+
+def recover(staging: Path, backend: Backend, artifacts: ArtifactStore) -> int:
+    """Finish what dead processes had staged; how many files that were. What their journals hold is to be replayed before."""
+    count = 0
+    for folder in _left_behind(staging):
+        for note in sorted(folder.glob("*.json")):
+            with guard("recovering a staged artifact"):
+                record, note = stored(note, artifacts)
+                if record is not None:
+                    count += _tell(record, backend)
+                note.unlink(missing_ok=True)
+        if not any(folder.glob("*.json")):
+            shutil.rmtree(folder, ignore_errors=True)
+    return count
+
+
+def _left_behind(staging: Path) -> Iterator[Path]:
+    """Staging folders whose process is gone; locked by us while they are in use."""
+    if fcntl is None or not staging.is_dir():
+        return
+    for folder in sorted(staging.iterdir()):
+        if folder.name in Uploads.tokens:
+            continue
+        try:
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if folder.is_dir() and folder.stat().st_mtime < time.time() - ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+            continue
+        except OSError:
+            continue  # of somebody else
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue  # alive, or being recovered by another
+        try:
+            if (folder / LOCK).exists():
+                yield folder
+        finally:
+            os.close(lock)
+
+
+def _tell(record: ArtifactStored, backend: Backend) -> int:
+    """Tell a run of a file, once. A run that had ended stays ended as it was."""
+    records: list[AnyRecord] = [record]
+    try:
+        view = backend.run(record.run_id)
+    except RunNotFound:
+        view = None
+    if view is not None:
+        if any((a.name, a.digest, a.time) == (record.name, record.digest, record.time) for a in view.artifacts):
+            return 0
+        if view.status != "running":
+            records.append(RunEnded(view.id, view.ended if view.ended is not None else record.time, view.status, view.error))
+    for pause_s in (0.1, 0.5, 2.0, None):
+        try:
+            backend.write(Batch(os.urandom(8).hex(), 1, tuple(records)))
+            return 1
+        except BackendError:
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+    return 0
