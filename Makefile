@@ -1,0 +1,37 @@
+# Needs python3 (3.10 or newer) with venv, and make. Everything is installed into .venv/.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo    train real models and show what was recorded"
+	@echo "make test    all tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   the benchmarks, with peers (large downloads)"
+	@echo "make clean   remove .venv and what was built"
+
+demo: .venv/demo
+	.venv/bin/autotrack demo
+
+test: .venv/test
+	.venv/bin/python -m pytest
+
+lint: .venv/test
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: .venv/bench
+	.venv/bin/python benchmarks/all.py
+
+clean:
+	rm -rf .venv build dist
+
+# A stamp a set of packages: installed again only when pyproject.toml changes.
+.venv/python:
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/demo .venv/test .venv/bench: .venv/%: pyproject.toml | .venv/python
+	$(PIP) --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,7 @@
+"""``python -m autotrack``."""
+
+from __future__ import annotations
+
+from autotrack.cli.main import main
+
+main()

@@ -1,0 +1,207 @@
+"""What every command prints with: safe text, times, numbers, tables that fit, JSON and CSV.
+
+Text of users (names, notes, tags, values) is never interpreted: neither rich's markup nor a terminal's escapes.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+# Characters that turn the direction of what follows: they make text read as something that it is not.
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+GAP = 2  # blanks between the columns of a table
+STATUS_STYLES = {"running": "cyan", "finished": "green", "failed": "red", "interrupted": "yellow", "lost": "magenta"}
+
+
+def clean(text: object) -> str:
+    """One line of text that a terminal only shows: control characters become visible escapes."""
+    return "".join(visible(letter) for letter in str(text))
+
+
+def clean_lines(text: object) -> str:
+    """The same, with line breaks and tabs kept."""
+    return "".join(letter if letter in "\n\t" else visible(letter) for letter in str(text).replace("\r\n", "\n"))
+
+
+def visible(letter: str) -> str:
+    if " " <= letter <= "~":
+        return letter
+    if letter in BIDI or unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp"):
+        return letter.encode("unicode_escape").decode("ascii")
+    return letter
+
+
+def console() -> Console:
+    """Standard output: as wide as the terminal, or without limit (and plain) where it is a pipe or a file."""
+    from rich.console import Console  # 0.1 s
+
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for what it lacks
+    made = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    if not made.is_terminal and "COLUMNS" not in made._environ:
+        made.width = 100_000
+    return made
+
+
+def is_unicode() -> bool:
+    """Whether standard output takes more than ASCII."""
+    try:
+        "⣿…–".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def styled(text: object, style: str = "") -> Text:
+    """Text of a user, on one line."""
+    from rich.text import Text
+
+    return Text(clean(text), style=style, no_wrap=True, overflow="ellipsis", end="")
+
+
+def print_line(to: Console, *parts: Text) -> None:
+    """One line; what does not fit the terminal is cut with an ellipsis."""
+    from rich.text import Text
+
+    line = Text.assemble(*parts)
+    line.rstrip()
+    to.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def moment(seconds: float | None) -> str:
+    """A moment in UTC to the second; a query takes it in quotes."""
+    if seconds is None:
+        return ""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def iso(seconds: float | None) -> str | None:
+    """A moment as ISO 8601 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def span(seconds: float | None) -> str:
+    """A duration in at most two units."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{max(seconds, 0):.2f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02d} m"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def size(count: int) -> str:
+    """A number of bytes."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def number(value: object) -> str:
+    """A value for people: floats to four significant digits, all else as it is."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return clean(value)
+    if value == int(value) if math.isfinite(value) else False:
+        return str(int(value)) if abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.4g}"
+
+
+def plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+@dataclass(frozen=True)
+class Column:
+    """``rank``: where the terminal is too narrow, columns of the highest rank go first; of rank 0 none goes."""
+
+    title: str
+    rank: int = 0
+    least: int = 0  # below this width it is no use; 0: it is shown whole or not at all
+    right: bool = False
+
+
+def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+    """A table without lines that fits the terminal: columns of little weight go, long cells end in an ellipsis."""
+    from rich.text import Text
+
+    shown = [i for i, column in enumerate(columns) if column.rank == 0 or any(row[i].plain for row in rows)]
+    widths = {i: max(len(columns[i].title), *(row[i].cell_len for row in rows), 0) for i in shown}
+    while sum(min(widths[i], columns[i].least or widths[i]) + GAP for i in shown) - GAP > to.width:
+        last = max(shown, key=lambda i: columns[i].rank)
+        if columns[last].rank == 0:
+            break
+        shown.remove(last)
+    excess = sum(widths[i] + GAP for i in shown) - GAP - to.width
+    for _ in range(excess):  # the widest gives way
+        wide = [i for i in shown if 0 < columns[i].least < widths[i]]
+        if not wide:
+            break
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+    for row in [[Text(column.title, "bold") for column in columns], *rows] if any(column.title.strip() for column in columns) else rows:
+        line = Text(no_wrap=True, overflow="ellipsis")
+        for i in shown:
+            cell = row[i].copy()
+            cell.truncate(widths[i], overflow="ellipsis")
+            pad = cell.pad_left if columns[i].right else cell.pad_right
+            pad(widths[i] - cell.cell_len)
+            line.append_text(cell)
+            line.append(" " * GAP)
+        print_line(to, line)
+
+
+def as_json(value: Any) -> Any:
+    """A value that strict JSON can hold: NaN and infinities become the strings "NaN", "Infinity", "-Infinity"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [as_json(inner) for inner in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def print_json(value: Any) -> None:
+    """Strict JSON, in ASCII where standard output is."""
+    sys.stdout.write(json.dumps(as_json(value), indent=2, ensure_ascii=not is_unicode()) + "\n")
+
+
+def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as CSV with a header of all keys that occur, in order of appearance."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    rows = list(rows)
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(sys.stdout, keys, lineterminator="\n")
+    if keys:
+        writer.writeheader()
+    for row in rows:
+        writer.writerow({key: cell(value) for key, value in row.items()})
+
+
+def cell(value: Any) -> Any:
+    """A CSV cell: nothing for None, JSON for what is no scalar."""
+    return json.dumps(as_json(value)) if isinstance(value, (Mapping, list, tuple)) else value

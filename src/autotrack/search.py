@@ -1,0 +1,232 @@
+"""Finding runs again: search by a query, compare, and fold what a loop repeated into one line.
+
+What is found is whole and current: the process's own records are flushed first, and what dead processes
+left in their journals is applied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, overload
+
+from autotrack.query import parse
+from autotrack.recording.reading import reading
+from autotrack.recording.runs import get_run
+from autotrack.views import RunView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ABSENT", "Absent", "Comparison", "Fold", "RunList", "compare", "fold", "search_runs"]
+
+SHOWN = 20  # lines of a list's repr
+ATTRIBUTES = ("id", "name", "experiment", "status", "error", "started", "ended", "duration_s", "parent_id")
+ATTRIBUTES += ("kind", "call_site", "host", "user", "notes")
+
+
+class RunList(list[RunView]):
+    """Runs as a search found them; a list with a readable repr and ``to_pandas``."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per run: its attributes, then ``params.X``, ``metrics.X`` and ``tags.X`` for every key that one of them has.
+
+        ``started`` and ``ended`` are UTC times.
+        """
+        import pandas as pd  # extra
+
+        rows = [{key: getattr(run, key) for key in ATTRIBUTES} | flat(run) for run in self]
+        keys = sorted({key for row in rows for key in row} - set(ATTRIBUTES))
+        frame = pd.DataFrame(rows, columns=[*ATTRIBUTES, *keys])
+        for key in ("started", "ended"):
+            frame[key] = pd.to_datetime(frame[key], unit="s", utc=True)
+        return frame
+
+    @overload
+    def __getitem__(self, index: int) -> RunView: ...  # type: ignore[overload-overlap]
+    @overload
+    def __getitem__(self, index: slice) -> RunList: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return RunList(found) if isinstance(index, slice) else found
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no runs"
+        lines = [(run.id, run.name, run.status, run.experiment, brief(run.metrics)) for run in list(self)[:SHOWN]]
+        widths = [max(len(line[i]) for line in lines) for i in range(4)]
+        texts = ["  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]).rstrip() for line in lines]
+        more = [f"… and {len(self) - SHOWN} more"] if len(self) > SHOWN else []
+        return "\n".join([f"{len(self)} run{'s' * (len(self) != 1)}", *texts, *more])
+
+
+def search_runs(filter: str = "", *, order_by: str = "", limit: int | None = 100, offset: int = 0, deleted: bool = False) -> RunList:
+    """The runs that fit ``filter``, newest first or by ``order_by``; all of the store with ``limit=None``.
+
+    >>> search_runs("metrics.val/acc > 0.9 and params.lr < 0.01 and tags.team = 'nlp'", order_by="metrics.f1 desc")
+
+    With ``deleted`` also those that were deleted.   Raises: QueryError, which knows the position in the text.
+    """
+    query = parse(filter, order_by, limit, offset)
+    if deleted:
+        query = replace(query, deleted=True)
+    return RunList(reading().runs(query))
+
+
+class Absent(Enum):
+    """What a run has where others have a value."""
+
+    ABSENT = "–"
+
+    def __repr__(self) -> str:
+        return "absent"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+ABSENT = Absent.ABSENT
+
+Differences = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Where runs differ: by key, the value of each run in the order of ``runs``; ``ABSENT`` where it has none.
+
+    What is the same in all of them is left out.
+    """
+
+    runs: tuple[RunView, ...]
+    params: Differences = field(default_factory=dict)
+    metrics: Differences = field(default_factory=dict)
+    tags: Differences = field(default_factory=dict)
+    code: Differences = field(default_factory=dict)  # commit, uncommitted changes, script, arguments
+    environment: Differences = field(default_factory=dict)  # python, packages, host, devices
+    datasets: Differences = field(default_factory=dict)
+
+    SECTIONS = ("params", "metrics", "tags", "code", "environment", "datasets")
+
+    def __iter__(self) -> Iterator[tuple[str, Differences]]:
+        """The sections with a difference, each with its name."""
+        return ((name, getattr(self, name)) for name in Comparison.SECTIONS if getattr(self, name))
+
+    def __repr__(self) -> str:
+        lines = ["  vs  ".join(f"{run.name} ({run.id})" for run in self.runs)]
+        for name, differences in self:
+            lines.append(f"{name}:")
+            lines += [f"  {key}: " + "  |  ".join(shortened(value) for value in values) for key, values in differences.items()]
+        return "\n".join(lines if len(lines) > 1 else [*lines, "no difference"])
+
+
+def compare(*runs: RunView | str) -> Comparison:
+    """Where two or more runs (or ids) differ: parameters, metrics, tags, code, environment, data sets.
+
+    Raises: RunNotFound, ValueError for fewer than two.
+    """
+    if len(runs) < 2:
+        raise ValueError("compare takes two runs or more")
+    views = tuple(get_run(run if isinstance(run, str) else run.id) for run in runs)  # whole: a search leaves the environment out
+    surroundings = [dict(flattened(view.environment)) for view in views]
+
+    def part(belongs: Callable[[str], bool]) -> Differences:
+        return differing([{key: value for key, value in each.items() if belongs(key)} for each in surroundings])
+
+    return Comparison(
+        views,
+        params=differing([view.params for view in views]),
+        metrics=differing([view.metrics for view in views]),
+        tags=differing([view.tags for view in views]),
+        code=part(lambda key: area(key) == "code"),
+        environment=part(lambda key: area(key) == "environment"),
+        datasets=part(lambda key: area(key) == "datasets"),
+    )
+
+
+def area(key: str) -> str:
+    """The section of a key of the environment."""
+    first = key.split(".")[0]
+    if first in ("git", "script", "argv", "command", "notebook"):
+        return "code"
+    return "datasets" if first == "datasets" else "environment"
+
+
+def differing(sides: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The keys, sorted, whose values are not the same on all sides."""
+    keys = sorted({key for side in sides for key in side})
+    rows = {key: tuple(side.get(key, ABSENT) for side in sides) for key in keys}
+    return {key: row for key, row in rows.items() if not all(same(row[0], other) for other in row[1:])}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality in which NaN is NaN, and True is not 1."""
+    if isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b):
+        return True
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
+
+
+def flattened(tree: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested dicts by their paths, joined with dots."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flattened(value, f"{under}{key}.")
+        else:
+            yield f"{under}{key}", value
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Runs that one line of a list stands for; ``first`` is the one that came first in the list."""
+
+    first: RunView
+    runs: tuple[RunView, ...]
+
+    @property
+    def title(self) -> str:
+        """The run's name; of several, what their names begin with and how many they are: ``Ridge x 200``."""
+        if len(self.runs) == 1:
+            return self.first.name
+        stems = list(dict.fromkeys(stem(run.name) for run in self.runs))
+        return f"{', '.join(stems[:3])}{', …' if len(stems) > 3 else ''} x {len(self.runs)}"
+
+
+def fold(runs: Iterable[RunView]) -> list[Fold]:
+    """Runs that the same line of the same process opened by itself become one; the user's own ``start_run`` stays alone."""
+    groups: dict[tuple[str, ...], list[RunView]] = {}
+    for run in runs:
+        repeats = run.kind and run.session and run.call_site
+        key = (run.session, run.call_site, run.parent_id or "", run.experiment) if repeats else (run.id,)
+        groups.setdefault(key, []).append(run)
+    return [Fold(group[0], tuple(group)) for group in groups.values()]
+
+
+def stem(name: str) -> str:
+    """A default name without its number: ``Ridge`` of ``Ridge-12``."""
+    head, _, tail = name.rpartition("-")
+    return head if head and tail.isdigit() else name
+
+
+def flat(run: RunView) -> dict[str, Any]:
+    parts = {"params": run.params, "metrics": run.metrics, "tags": run.tags}
+    return {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+
+
+def brief(metrics: Mapping[str, Any], most: int = 3) -> str:
+    """A few metrics on a line, those of held-out data and totals first."""
+    keys = sorted((key for key, value in metrics.items() if isinstance(value, (int, float))), key=weight)[:most]
+    return "  ".join(f"{key}={metrics[key]:.4g}" for key in keys)
+
+
+def weight(key: str) -> tuple[int, str]:
+    """Sorts metrics by how much they say of a run: test, validation, best and scores before training."""
+    order = ("test", "val", "eval", "best", "score", "acc", "loss")
+    return next((i for i, word in enumerate(order) if word in key.lower()), len(order)) + 10 * key.startswith("train/"), key
+
+
+def shortened(value: Any, most: int = 60) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = text.replace("\n", "\\n")
+    return text if len(text) <= most else text[: most - 1] + "…"

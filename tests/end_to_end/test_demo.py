@@ -1,0 +1,78 @@
+"""``autotrack demo`` trains real models with unchanged scripts and shows them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("xgboost")
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def autotrack(*words, cwd):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AUTOTRACK_")} | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-m", "autotrack", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=150)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    place = tmp_path_factory.mktemp("demo")
+    done = autotrack("demo", cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place, done.stdout
+
+
+def test_it_trains_with_every_example_and_draws_a_curve(done):
+    _, shown = done
+    for script in EXAMPLES.glob("*.py"):
+        assert f"autotrack run {script.name}" in shown
+    assert "XGB" in shown
+    assert re.search(r"[*+]{3}|[\u2801-\u28ff]{3}", shown)
+
+
+def test_it_says_where_the_store_is_and_what_to_type_next(done):
+    place, shown = done
+    assert "autotrack-demo/.autotrack/autotrack.db" in shown
+    commands = [line.strip() for line in shown.split("What to type next:")[1].splitlines() if line.strip().startswith("autotrack ")]
+    for line in commands[:-1]:  # the last is about the reader's own script
+        command = line.split("   ")[0]
+        done_too = subprocess.run(
+            ["bash", "-c", command.replace("autotrack", f"{sys.executable} -m autotrack", 1)],
+            cwd=place / "autotrack-demo",
+            capture_output=True,
+            text=True,
+        )
+        assert done_too.returncode == 0, (command, done_too.stderr)
+
+
+def test_what_it_recorded_is_there(done):
+    place, _ = done
+    runs = json.loads(autotrack("ls", "--all", "--json", "-n", "500", cwd=place / "autotrack-demo").stdout)
+    assert len(runs) >= 3
+    assert {run["first"]["status"] for run in runs} <= {"finished", "failed"}
+    assert any("loss" in key or "rmse" in key for run in runs for key in run["first"]["metrics"])
+
+
+def test_the_scripts_that_it_ran_are_the_examples(done):
+    place, _ = done
+    for script in EXAMPLES.glob("*.py"):
+        assert (place / "autotrack-demo" / script.name).read_text() == script.read_text()
+
+
+def test_it_leaves_nothing_else_behind(done):
+    place, _ = done
+    assert [p.name for p in place.iterdir()] == ["autotrack-demo"]
+
+
+def test_without_the_frameworks_it_says_what_to_install(tmp_path):
+    program = "from autotrack.cli import demo, main\ndemo.find_spec = lambda name: None\nmain.cli.main(['demo'])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install 'autotrack-ml[demo]'" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,106 @@
+"""What every command prints with."""
+
+import math
+
+import pytest
+
+from autotrack.cli import printing
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Größe 模型 🙂", "Größe 模型 🙂"),
+        ("red \x1b[31m text", r"red \x1b[31m text"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\x9b31m", r"\x9b31m"),
+        ("gnp.\u202egpj", r"gnp.\u202egpj"),
+        ("half \ud800", r"half \ud800"),
+        ("[bold]not markup[/bold]", "[bold]not markup[/bold]"),
+    ],
+)
+def test_text_of_users_is_only_shown(text, shown):
+    assert printing.clean(text) == shown
+
+
+def test_several_lines_stay_several_lines():
+    assert printing.clean_lines("a\r\n\tb\x1b[2J\n") == "a\n\tb\\x1b[2J\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (None, ""),
+        (0.004, "0.00 s"),
+        (9.876, "9.88 s"),
+        (59.4, "59 s"),
+        (60, "1 m 00 s"),
+        (3599.6, "1 h 00 m"),
+        (7384, "2 h 03 m"),
+        (400_000, "4 d 15 h"),
+        (-3, "0.00 s"),
+    ],
+)
+def test_durations(seconds, shown):
+    assert printing.span(seconds) == shown
+
+
+def test_moments_are_utc():
+    assert printing.moment(0) == "1970-01-01 00:00:00Z"
+    assert printing.iso(1.5) == "1970-01-01T00:00:01.500Z"
+    assert printing.iso(None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.123456, "0.1235"),
+        (3.0, "3"),
+        (1e300, "1e+300"),
+        (7, "7"),
+        (True, "True"),
+        (None, "None"),
+        (math.nan, "nan"),
+        (math.inf, "inf"),
+        ("a\x07", r"a\x07"),
+    ],
+)
+def test_numbers(value, shown):
+    assert printing.number(value) == shown
+
+
+def test_sizes():
+    assert [printing.size(n) for n in (0, 1023, 1024, 5 << 20, 3 << 40)] == ["0 B", "1023 B", "1.0 KiB", "5.0 MiB", "3072.0 GiB"]
+
+
+def test_json_is_strict(capsys):
+    printing.print_json({"loss": math.nan, "best": [math.inf, -math.inf, 1.5, None]})
+    assert capsys.readouterr().out == '{\n  "loss": "NaN",\n  "best": [\n    "Infinity",\n    "-Infinity",\n    1.5,\n    null\n  ]\n}\n'
+
+
+def test_csv_has_the_keys_of_all_rows(capsys):
+    printing.print_csv([{"a": 1, "b": None}, {"a": "x,y", "c": {"d": [1]}}])
+    assert capsys.readouterr().out == 'a,b,c\n1,,\n"x,y",,"{""d"": [1]}"\n'
+
+
+def table(width, capsys):
+    to = printing.console()
+    to.width = width
+    columns = [printing.Column("ID"), printing.Column("NAME", least=8), printing.Column("STATUS", 1), printing.Column("METRICS", 2, least=10)]
+    rows = [[printing.styled(word) for word in ("01ABC", "LogisticRegression-12", "finished", "val/auc 0.912  train/loss 0.3")]]
+    printing.print_table(to, columns, rows)
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_table_takes_what_it_needs(capsys):
+    assert table(200, capsys) == [
+        "ID     NAME                   STATUS    METRICS",
+        "01ABC  LogisticRegression-12  finished  val/auc 0.912  train/loss 0.3",
+    ]
+
+
+def test_in_a_narrow_terminal_columns_of_little_weight_go(capsys):
+    assert max(map(len, table(60, capsys))) <= 60
+    assert table(30, capsys)[0].split() == ["ID", "NAME", "STATUS"]
+    assert table(20, capsys) == ["ID     NAME", "01ABC  LogisticRegr…"]
