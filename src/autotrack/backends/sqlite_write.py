@@ -233,7 +233,9 @@ class _Writing:
     def _revive(self, run: _Run, record: AnyRecord) -> None:
         """A run that tells something lives. (Tags and notes may be someone else's: one may label a lost run.)"""
         is_own = run.writer == self._writer
-        if run.status == "lost" and (is_own or not isinstance(record, (TagsSet, RunNoted))):
+        if not is_own and isinstance(record, (TagsSet, RunNoted)):
+            return
+        if run.status == "lost":
             run.status, run.error, run.ended_ms = "running", None, None
             run.change, run.is_dirty = self._change, True
         if run.status == "running" and not is_own:
