@@ -11,6 +11,8 @@ import warnings
 
 import cloudpickle
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.utils.metaestimators import available_if
 
 from autotrack.errors import TargetMissing
 from autotrack.instrument import patches
@@ -139,8 +141,6 @@ def test_static_and_class_methods_stay_what_they_are(toy, ours, observe, seen):
 
 
 def test_an_available_if_method_is_there_only_when_it_was(ours, observe, seen):
-    from sklearn.utils.metaestimators import available_if
-
     class Meta:
         def __init__(self, able):
             self.able = able
@@ -222,8 +222,6 @@ def test_a_wrapped_function_pickles_as_the_original(toy, ours, observe, where):
 
 
 def test_a_bound_method_pickles_and_copies(ours, observe):
-    from sklearn.linear_model import Ridge
-
     ours.wrap_target(sys.modules["sklearn.linear_model"], "Ridge.fit", observe)
     plain, bound = pickle.dumps(Ridge.fit), pickle.dumps(Ridge(alpha=2).fit)
     assert b"autotrack" not in plain + bound

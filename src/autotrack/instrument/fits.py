@@ -95,7 +95,7 @@ class Ledger:
 class Voice:
     """What one run is told by one fit and by the engines that joined it."""
 
-    __slots__ = ("_every", "_told", "_unsaid", "began", "inferred", "ledger", "opened", "run", "stem")
+    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "opened", "run", "stem")
 
     def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
         self.run = run
@@ -103,6 +103,7 @@ class Voice:
         self.stem = stem
         self.ledger = Ledger()
         self.began = time.perf_counter()
+        self.datasets: dict[str, Any] = {}
         self.inferred = False
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
@@ -224,7 +225,9 @@ class Fit:
     def dataset(self, name: str, facts: Mapping[str, Any]) -> None:
         """What is known of a data set (shape, dtype, columns, hash), under its name ("train"), unless data sets are not wanted."""
         if self._voice is not None and tracker().settings.datasets:
-            self._voice.run.note_environment({"datasets": {name: dict(facts)}})
+            told = self._voice.datasets
+            told.setdefault(name, dict(facts))  # the host's own before its engine's
+            self._voice.run.note_environment({"datasets": dict(told)})
 
     @guarded
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -146,8 +146,11 @@ class ObservedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg,misc,unu
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         original = self.__wrapped__
-        if _global_of(original) is self:
+        there = _global_of(original)
+        if there is self:
             return original.__qualname__  # as the global that it stands for
+        if patch_of(there) is not None:  # another of our wrappers has taken this one's place
+            return operator.itemgetter(0), ((there,),)
         return operator.itemgetter(0), ((original,),)
 
     def __reduce__(self) -> Any:

@@ -6,6 +6,7 @@ sixty times.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import importlib
@@ -221,7 +222,7 @@ class IntegrationContract:
         self.observe()
         assert looks() == plain, "signature, name or docs of a target differ"
 
-    def test_the_users_arguments_are_not_changed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_users_arguments_are_not_changed(self) -> None:
         self.observe()
         changed: list[str] = []
         owner, name = _place(self.targets[0])
@@ -236,8 +237,8 @@ class IntegrationContract:
             finally:
                 changed.extend(repr(value) for value, held in zip(given, before, strict=True) if _contents(value) != held)
 
-        monkeypatch.setattr(owner, name, looking)
-        self.seeded()
+        with _standing(looking, owner, name):
+            self.seeded()
         assert not changed, f"these arguments of the user's were changed: {changed}"
 
     @pytest.mark.parametrize(
@@ -340,7 +341,6 @@ class IntegrationContract:
             )
             assert _python(program) == "loaded\n"
 
-    @pytest.mark.slow
     def test_autolog_before_the_import_is_as_after_it(self) -> None:
         told = [self._told_by_a_process(order) for order in ("import after", "import before")]
         assert told[0] == told[1], "autolog() before and after the import of the framework record different things"
@@ -380,17 +380,13 @@ print(json.dumps(told))
         def foreign(*args: Any, **kwargs: Any) -> Any:
             return ours(*args, **kwargs)
 
-        held = vars(owner)[name]
-        setattr(owner, name, foreign)
-        try:
+        with _standing(foreign, owner, name):
             loader.disable()
             assert vars(owner)[name] is foreign, "disable() took another library's wrapper away"
             assert self.result() == plain
             assert tracked.runs() == [], "a wrapper that is left under another one must be dormant"
-        finally:
-            setattr(owner, name, held)
-            self.observe()  # a dormant wrapper makes way for its original
-            loader.disable()
+        self.observe()  # a dormant wrapper makes way for its original
+        loader.disable()
 
 
 def _place(target: str) -> tuple[Any, str]:
@@ -403,6 +399,17 @@ def _place(target: str) -> tuple[Any, str]:
     if inspect.isclass(owner):
         owner = next((cls for cls in owner.__mro__ if name in vars(cls)), owner)
     return owner, name
+
+
+@contextlib.contextmanager
+def _standing(thing: Any, owner: Any, name: str) -> Iterator[None]:
+    """Put something under a name for a block."""
+    held = vars(owner)[name]
+    setattr(owner, name, thing)
+    try:
+        yield
+    finally:
+        setattr(owner, name, held)
 
 
 def _module_of(integration: Integration) -> str:
