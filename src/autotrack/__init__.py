@@ -5,11 +5,12 @@ Everything here is loaded when it is first used; ``import autotrack`` itself loa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # as typing has it, which would take most of the time
 if TYPE_CHECKING:
+    from typing import Any
+
     from autotrack.errors import (
         ArtifactNotFound,
         AutotrackError,

@@ -36,6 +36,18 @@ class ArtifactStore:
             self._write(Path(path), digest, move=False)
         return digest, size
 
+    def put_bytes(self, content: bytes) -> str:
+        """Store this content; return its digest.   Raises: OSError."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if not self._keep(digest):
+            import tempfile
+
+            with tempfile.NamedTemporaryFile(prefix="autotrack-") as file:
+                file.write(content)
+                file.flush()
+                self._write(Path(file.name), digest, move=False)
+        return digest
+
     def take_file(self, path: str | os.PathLike[str], digest: str) -> None:
         """Move a file of this digest in: cheap on the same file system. The file is gone afterwards.   Raises: OSError."""
         if self._keep(digest):

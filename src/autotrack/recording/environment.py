@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack.guard import asked
 from autotrack.recording import place
-from autotrack.records import RunNoted
+from autotrack.records import ArtifactStored, RunNoted
 from autotrack.values import MASK, cut, is_secret
 
 if TYPE_CHECKING:
@@ -33,31 +33,30 @@ GIT_S = 5.0  # seconds that one question to git may take
 MOST_DIFF = 1 << 20  # bytes of uncommitted changes that are kept
 DIFF = "uncommitted.diff"
 PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
+NOTHING: tuple[dict[str, Any], bytes] = ({}, b"")
 _UNSEEDED = 67280421310721  # torch's own default
 
 
 def tell(tracker: Tracker, run_id: str) -> None:
     """Tell a run its environment; its uncommitted changes are kept as a file, once for all runs that have the same."""
-    about, diff = surroundings(os.getpid(), asked(os.getcwd, ""))
-    known = {**about, **changing()}
+    cwd = asked(os.getcwd, "")
+    git, diff = asked(lambda: repository(cwd, place.script()), NOTHING)
+    known = {**surroundings(os.getpid(), cwd), **changing(), **({"git": git} if git else {})}
     tracker.journal.put(RunNoted(run_id, time.time(), "environment", known))
     if diff:
-        tracker.uploads.take_bytes(run_id, diff, DIFF, kind="diff")
+        tracker.journal.put(ArtifactStored(run_id, time.time(), DIFF, tracker.artifacts.put_bytes(diff), len(diff), "diff"))
 
 
 @functools.lru_cache(maxsize=4)
-def surroundings(_pid: int, cwd: str) -> tuple[dict[str, Any], bytes]:
-    """What stays as it is while the process lives, and the uncommitted changes."""
+def surroundings(_pid: int, cwd: str) -> dict[str, Any]:
+    """What stays as it is while the process lives."""
     script = place.script()
-    nothing: tuple[dict[str, Any], bytes] = ({}, b"")
     unknown: dict[str, Any] = {}
-    git, diff = asked(lambda: repository(cwd, script), nothing)
     about: dict[str, Any] = {
         "argv": masked_arguments(sys.argv),
         "cwd": cwd,
         "script": None if script is None else os.path.join(cwd, script),
         "notebook": place.notebook(),
-        "git": git,
         "python": {
             "version": platform.python_version(),
             "implementation": platform.python_implementation(),
@@ -73,7 +72,7 @@ def surroundings(_pid: int, cwd: str) -> tuple[dict[str, Any], bytes]:
         "gpu": asked(gpus, unknown),
         "pid": os.getpid(),
     }
-    return {key: value for key, value in about.items() if value not in (None, {}, "")}, diff
+    return {key: value for key, value in about.items() if value not in (None, {}, "")}
 
 
 def changing() -> dict[str, Any]:
@@ -171,6 +170,7 @@ def gpus() -> dict[str, Any]:
     return told
 
 
+@functools.lru_cache(maxsize=4)
 def repository(cwd: str, script: str | None) -> tuple[dict[str, Any], bytes]:
     """Commit, branch and uncommitted changes of the repository of the working directory, else of the script."""
     starts = [Path(cwd)] if cwd else []
@@ -193,13 +193,23 @@ def commit_of(root: Path) -> tuple[dict[str, Any], bytes]:
     reference = head.partition("ref:")[2].strip()
     commit = _resolved(git, common, reference) if reference else head
     about: dict[str, Any] = {"root": str(root), "commit": commit, "branch": reference.removeprefix("refs/heads/") or None}
-    ask = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(root))
-    diff = output_of((*ask, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"), str(root)) if commit else b""
+    diff = changes(root, git) if commit else b""
     about["dirty"] = bool(diff)
     if len(diff) > MOST_DIFF:
         about["diff_bytes"] = len(diff)
         diff = diff[:MOST_DIFF] + b"\n... (cut)\n"
     return {key: value for key, value in about.items() if value is not None}, diff
+
+
+def changes(root: Path, git: Path) -> bytes:
+    """What ``git diff HEAD`` says, on a copy of the index: git would refresh the user's."""
+    import tempfile
+
+    ask = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(root))
+    with tempfile.NamedTemporaryFile(prefix="autotrack-") as index:
+        index.write((git / "index").read_bytes())
+        index.flush()
+        return output_of((*ask, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"), str(root), GIT_INDEX_FILE=index.name)
 
 
 def _resolved(git: Path, common: Path, reference: str) -> str | None:
@@ -215,11 +225,11 @@ def _resolved(git: Path, common: Path, reference: str) -> str | None:
     return None
 
 
-def output_of(command: tuple[str, ...], cwd: str) -> bytes:
+def output_of(command: tuple[str, ...], cwd: str, **variables: str) -> bytes:
     """What a command prints; nothing if it is not there, fails, or takes too long. It cannot ask anything."""
     import subprocess  # in the background alone
 
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C"}
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C", **variables}
     try:
         done = subprocess.run(
             command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=GIT_S, check=False

@@ -43,10 +43,12 @@ def script() -> str | None:
         return None
     spec = getattr(main, "__spec__", None)
     name: str = getattr(spec, "name", None) or ""
-    if name:  # python -m package.train, or python -m package
+    if name and name != "__main__":  # python -m package.train, or python -m package
         return name.removesuffix(".__main__").replace(".", "/") + ".py"
     path = getattr(main, "__file__", None)
-    return path if isinstance(path, str) else None
+    if not isinstance(path, str) or path.startswith("<"):
+        return None
+    return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path  # python folder
 
 
 def in_notebook() -> bool:

@@ -143,6 +143,10 @@ class Run:
         """Add facts about what it ran on (its data sets), merged into what is there."""
         self._put(RunNoted(self.id, time.time(), "environment", dict(values)))
 
+    def note_environment(self, facts: Mapping[str, Any]) -> None:
+        """Add to what is known of where and on what it runs; of a fact told twice the last one stands."""
+        self._put(RunNoted(self.id, time.time(), "environment", kept.plain(facts, kept.SHORT)))
+
     # What it made
 
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None, kind: str = "file", step: int | None = None) -> None:

@@ -14,16 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from autotrack import settings as knobs
+from autotrack.artifacts import ArtifactStore
 from autotrack.guard import guard
+from autotrack.recording.journal import Journal
+from autotrack.recording.replay import replay
+from autotrack.recording.system import SystemMetrics
+from autotrack.recording.uploads import Uploads, recover
+from autotrack.recording.writer import Writer
 from autotrack.settings import Settings
 
 if TYPE_CHECKING:
-    from autotrack.artifacts import ArtifactStore
     from autotrack.backends.protocol import Backend
-    from autotrack.recording.journal import Journal
     from autotrack.recording.runs import Run
-    from autotrack.recording.uploads import Uploads
-    from autotrack.recording.writer import Writer
 
 SYSTEM_EVERY_S = 10.0
 
@@ -79,14 +81,14 @@ class Tracker:
         """The process's journal; its files are made with it."""
         if self._journal is None:
             self._begin()
-        return cast("Journal", self._journal)
+        return cast(Journal, self._journal)
 
     @property
     def writer(self) -> Writer:
         """The thread that empties the journal into the store."""
         if self._writer is None:
             self._begin()
-        return cast("Writer", self._writer)
+        return cast(Writer, self._writer)
 
     @property
     def has_recorded(self) -> bool:
@@ -97,8 +99,6 @@ class Tracker:
     def uploads(self) -> Uploads:
         """The thread that brings files from the staging folder into the artifact store."""
         if self._uploads is None:
-            from autotrack.recording.uploads import Uploads
-
             with self._lock:
                 if self._uploads is None:
                     self._uploads = Uploads(self)
@@ -121,8 +121,6 @@ class Tracker:
     def artifacts(self) -> ArtifactStore:
         """The content of files, by digest."""
         if self._artifacts is None:
-            from autotrack.artifacts import ArtifactStore
-
             with self._lock:
                 if self._artifacts is None:
                     self._artifacts = ArtifactStore(str(self.folder / "artifacts"))
@@ -142,9 +140,6 @@ class Tracker:
         local = self.settings.local
         if local is None or not local.is_dir():
             return
-        from autotrack.recording.replay import replay
-        from autotrack.recording.uploads import recover
-
         with guard("replaying what dead processes recorded"):
             replay(local / "journal", self.backend)
             recover(local / "staging", self.backend, self.artifacts)
@@ -172,9 +167,6 @@ class Tracker:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _begin(self) -> None:
-        from autotrack.recording.journal import Journal
-        from autotrack.recording.writer import Writer
-
         with self._lock:
             if self._journal is not None:
                 return
@@ -184,8 +176,6 @@ class Tracker:
             journal = Journal(None if local is None else local / "journal", append=self.settings.journal == "append")
             writer = Writer(journal, cast("Backend", Deferred(lambda: self.backend)))
             if self.settings.system_metrics:
-                from autotrack.recording.system import SystemMetrics
-
                 writer.every(SYSTEM_EVERY_S, SystemMetrics(self).sample)
             self._writer, self._journal = writer, journal
 

@@ -14,15 +14,14 @@ import itertools
 import json
 import os
 import queue
-import shutil
 import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from autotrack.artifacts import ArtifactStore, checked_name, digest_of
+from autotrack.artifacts import CHUNK, ArtifactStore, checked_name, digest_of
 from autotrack.errors import BackendError, RunNotFound
 from autotrack.guard import guard
 from autotrack.records import AnyRecord, ArtifactStored, Batch, RunEnded
@@ -68,7 +67,7 @@ class Uploads:
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(source))
         with source.open("rb") as file:
-            self._take(run_id, lambda sink: shutil.copyfileobj(file, sink, 1 << 20), name, kind, step, {})
+            self._take(run_id, functools.partial(copy, file), name, kind, step, {})
 
     def take_bytes(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any] | None = None) -> None:
         """Stage a file of this content."""
@@ -170,7 +169,7 @@ class Uploads:
         """Remove the staging folder, if all of it is done."""
         staging, self._staging = self._staging, None
         if staging is not None and not any(staging.glob("*.json")):
-            shutil.rmtree(staging, ignore_errors=True)
+            _remove(staging)
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
@@ -182,6 +181,18 @@ class Uploads:
         if record is not None:
             self._tracker.journal.put(record)
         note.unlink(missing_ok=True)
+
+
+def copy(source: BinaryIO, sink: BinaryIO) -> None:
+    """All that is left of an open file."""
+    while block := source.read(CHUNK):
+        sink.write(block)
+
+
+def _remove(folder: Path) -> None:
+    import shutil  # takes long to import; the background pays
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stop() -> None:
@@ -227,7 +238,7 @@ def recover(staging: Path, backend: Backend, artifacts: ArtifactStore) -> int:
                     count += _tell(record, backend)
                 note.unlink(missing_ok=True)
         if not any(folder.glob("*.json")):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     return count
 
 
@@ -242,7 +253,7 @@ def _left_behind(staging: Path) -> Iterator[Path]:
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             if folder.is_dir() and folder.stat().st_mtime < time.time() - ABANDONED_S:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
             continue
         except OSError:
             continue  # of somebody else

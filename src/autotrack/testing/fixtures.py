@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autotrack.recording import runs, tracker
+from autotrack.recording import environment, runs, tracker
 from autotrack.recording.reading import reading
 from autotrack.views import RunView
 
@@ -54,9 +54,13 @@ def bare(names: list[str]) -> list[str]:
 
 @pytest.fixture
 def tracked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracked]:
-    """Records into memory for one test, with ids that are counted; what was set before stands again afterwards."""
+    """Records into memory for one test; what was set before stands again afterwards.
+
+    Ids are counted, and the repository that the tests stand in is not told.
+    """
     numbers = itertools.count(1)
     monkeypatch.setattr(runs, "new_run_id", lambda: f"01TEST{next(numbers):020d}")
+    monkeypatch.setattr(environment, "repository", lambda *_: environment.NOTHING)
     before = tracker.swap(tracker.in_memory())
     try:
         yield Tracked()

@@ -1,0 +1,214 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+import autotrack
+from autotrack import start_run
+from autotrack.recording import uploads
+from autotrack.recording.tracker import tracker
+
+
+def names(view):
+    return sorted((artifact.name, artifact.kind, artifact.size) for artifact in view.artifacts)
+
+
+def test_a_file_is_safe_once_log_artifact_returns(store, tmp_path):
+    path = tmp_path / "model.bin"
+    with start_run() as run:
+        path.write_bytes(b"first")
+        run.log_artifact(path)
+        path.write_bytes(b"second")
+        run.log_artifact(path, name="models/model.bin", kind="model", step=3)
+        path.unlink()
+    view = autotrack.get_run(run.id)
+    assert names(view) == [("model.bin", "file", 5), ("models/model.bin", "model", 6)]
+    assert view.artifact("model.bin").read_text() == "first"
+    assert view.artifact("models/model.bin").read_text() == "second"
+    assert view.artifact("models/model.bin").step == 3
+    assert view.artifact("models/model.bin").download(tmp_path) == tmp_path / "model.bin"
+    assert (tmp_path / "model.bin").read_text() == "second"
+
+
+def test_the_same_bytes_are_stored_once(store, tmp_path):
+    for _ in range(3):
+        with start_run() as run:
+            run.log_text("a.txt", "the same")
+    autotrack.flush()
+    assert len([name for _, _, files in os.walk(store / "artifacts") for name in files]) == 1
+
+
+def test_the_same_name_again_is_a_new_version(tracked):
+    with start_run() as run:
+        run.log_text("a.txt", "first")
+        run.log_text("a.txt", "second")
+    assert [artifact.read_text() for artifact in tracked.run().artifacts] == ["second"]
+
+
+def test_a_folder_keeps_its_paths(tracked, tmp_path):
+    for name in ("a.txt", "sub/b.txt", "sub/deep/c.txt"):
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(name)
+    with start_run() as run:
+        run.log_artifacts(tmp_path / "out")
+        run.log_artifacts(tmp_path / "out" / "sub", "copy")
+        run.log_artifact(tmp_path / "out")
+    assert [name for name, _, _ in names(tracked.run())] == [
+        "a.txt", "copy/b.txt", "copy/deep/c.txt", "out/a.txt", "out/sub/b.txt", "out/sub/deep/c.txt", "sub/b.txt", "sub/deep/c.txt",
+    ]  # fmt: skip
+    assert tracked.run().artifact("out/sub/b.txt").read_text() == "sub/b.txt"
+
+
+def test_a_table_is_lines_of_json(tracked):
+    import pandas as pd
+
+    with start_run() as run:
+        run.log_table("rows", [{"a": 1, "b": "x"}, {"a": float("nan"), "c": [1]}])
+        run.log_table("columns.jsonl", {"a": [1, 2], "b": [3, 4]})
+        run.log_table("frame", pd.DataFrame({"a": [1, 2]}))
+        run.log_table("empty", [])
+    view = tracked.run()
+    assert [json.loads(line) for line in view.artifact("columns.jsonl").read_text().splitlines()] == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    assert [json.loads(line) for line in view.artifact("frame.jsonl").read_text().splitlines()] == [{"a": 1}, {"a": 2}]
+    assert view.artifact("rows.jsonl").kind == "table"
+    assert dict(view.artifact("rows.jsonl").meta) == {"columns": ["a", "b", "c"], "rows": 2}
+    assert view.artifact("empty.jsonl").read_text() == ""
+
+
+def test_what_cannot_be_read_is_the_users_error(tracked, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with start_run() as run:
+        with pytest.raises(FileNotFoundError, match=r"missing\.bin"):
+            run.log_artifact(tmp_path / "missing.bin")
+        with pytest.raises(OSError, match=r"not a regular file: '.*pipe'"):
+            run.log_artifact(tmp_path / "pipe")
+        with pytest.raises(NotADirectoryError, match="is no folder; log_artifact takes a file"):
+            run.log_artifacts(tmp_path / "missing")
+        with pytest.raises(TypeError, match="a row of a table is a mapping"):
+            run.log_table("t", [1])
+        with pytest.raises(ValueError, match="one length"):
+            run.log_table("t", {"a": [1], "b": []})
+    assert tracked.run().artifacts == ()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a\\b", "", "a/../../b"])
+def test_a_name_cannot_lead_out_of_the_run(tracked, tmp_path, name):
+    (tmp_path / "a").write_text("x")
+    with start_run() as run:
+        for call in (lambda: run.log_artifact(tmp_path / "a", name=name), lambda: run.log_text(name, "x")):
+            with pytest.raises(ValueError, match="is no name for an artifact"):
+                call()
+
+
+def test_a_store_that_cannot_take_files_is_said_once_and_does_not_raise(tracked, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("AUTOTRACK_STRICT", "0")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(uploads.Uploads, "_place", full)
+    with start_run() as run:
+        run.log_text("a.txt", "x")
+        run.log_text("a.txt", "x")
+    assert caplog.text.count("autotrack failed while keeping the artifact 'a.txt'") == 1
+    assert tracked.run().artifacts == ()
+
+
+def test_the_thread_ends_when_there_is_nothing_to_do(tracked, monkeypatch):
+    monkeypatch.setattr(uploads, "IDLE_S", 0.05)
+    with start_run() as run:
+        run.log_text("a.txt", "x")
+    autotrack.flush()
+    until = time.monotonic() + 5
+    while tracker().uploads._thread is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert tracker().uploads._thread is None
+    run.log_text("b.txt", "y")
+    assert [name for name, _, _ in names(tracked.run())] == ["a.txt", "b.txt"]
+
+
+def test_without_a_new_thread_the_work_is_done_here(tracked, monkeypatch):
+    def none(self):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with start_run() as run:
+        autotrack.flush()
+        tracker().uploads.close()
+        monkeypatch.setattr(uploads.threading.Thread, "start", none)
+        run.log_text("a.txt", "x")
+        monkeypatch.undo()
+    autotrack.flush()
+    assert [a.name for a in autotrack.get_run(run.id).artifacts] == ["a.txt"]
+
+
+# After a death
+
+DYING = """
+import os, sys
+import autotrack
+from autotrack.recording import uploads
+at = sys.argv[1]
+if at == "before hashing":
+    uploads.stored = lambda note, artifacts: os._exit(9)
+elif at == "after the move":
+    take = uploads.ArtifactStore.take_file
+    def take_and_die(self, path, digest):
+        take(self, path, digest)
+        os._exit(9)
+    uploads.ArtifactStore.take_file = take_and_die
+elif at == "after the record":
+    uploads.Path.unlink = lambda self, missing_ok=False: os._exit(9)
+run = autotrack.start_run("dying")
+print(run.id, flush=True)
+autotrack.flush()
+with open("model.bin", "w") as file:
+    file.write("weights" * 1000)
+run.log_artifact("model.bin", kind="model", step=1)
+os.remove("model.bin")
+import time
+time.sleep(20)
+"""
+
+
+@pytest.mark.parametrize("at", ["before hashing", "after the move", "after the record"])
+def test_a_staged_file_is_stored_once_by_whoever_opens_the_store_next(store, at):
+    died = subprocess.run([sys.executable, "-c", DYING, at], capture_output=True, text=True, timeout=60)
+    assert died.returncode == 9, died.stderr
+    run_id = died.stdout.strip()
+    for _ in range(2):
+        view = autotrack.get_run(run_id)
+        assert (names(view), view.status) == ([("model.bin", "model", 7000)], "lost")
+        assert view.artifact("model.bin").read_text() == "weights" * 1000
+        assert view.artifact("model.bin").step == 1
+    assert list((store / "staging").iterdir()) == []
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(store / "autotrack.db")) as connection:
+        assert connection.execute("select count(*) from artifacts").fetchone() == (1,)
+
+
+def test_what_a_living_process_has_staged_is_left_alone(store):
+    program = textwrap.dedent("""
+        import sys, autotrack
+        from autotrack.recording.tracker import tracker
+        run = autotrack.start_run("living")
+        autotrack.flush()
+        tracker().uploads._add = lambda task: None  # nothing is taken further
+        run.log_text("a.txt", "x")
+        print(run.id, flush=True)
+        sys.stdin.read()
+    """)
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as living:
+        run_id = living.stdout.readline().strip()
+        assert autotrack.get_run(run_id).artifacts == ()
+        assert len(list((store / "staging").glob("*/*.json"))) == 1
+        living.kill()
+        living.wait()
+        living.stdin.close()
+    assert [a.name for a in autotrack.get_run(run_id).artifacts] == ["a.txt"]
+    assert autotrack.get_run(run_id).status == "lost"
