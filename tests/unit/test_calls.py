@@ -62,6 +62,14 @@ def test_a_tuple_given_by_position_stays_a_tuple_there():
     assert observed.args == (model, [1], None, ("ours", "theirs"))
 
 
+def test_an_argument_can_be_replaced_by_what_does_the_same_and_more():
+    by_position, by_name = call(train, {}, 5), call(train, {}, rounds=5)
+    for observed in (by_position, by_name):
+        observed.replace("rounds", 6)
+        assert observed["rounds"] == 6
+    assert (by_position.args, by_name.kwargs) == (({}, 6), {"rounds": 6})
+
+
 def test_an_addition_is_seen_by_later_questions():
     observed = call(train, {})
     observed.append("callbacks", 1)

@@ -263,6 +263,29 @@ def test_a_fit_without_a_call(tracked, frameworks):
     assert run.tags["autotrack.steps"] == "inferred"
 
 
+def test_a_fit_without_a_call_can_be_made_current(tracked, frameworks):
+    fit = frameworks.begin("Loop")
+    with fit.within():
+        Ridge().fit()
+    fit.end()
+    assert story(tracked) == ["Loop"]
+    assert tracked.run().metrics["time/n_fits/Ridge"] == 1
+
+
+def test_silence_can_be_kept_for_a_block(tracked):
+    with autotrack.start_run("mine"), Fit("toyestimators").within():
+        Booster().fit()
+    assert story(tracked) == ["mine"]
+
+
+def test_what_is_known_of_the_data_sets_is_noted(tracked, frameworks):
+    fit = frameworks.begin("Loop")
+    fit.dataset("train", {"shape": [3, 2]})
+    fit.dataset("val", {"shape": [1, 2]})
+    fit.end()
+    assert tracked.run().environment["datasets"] == {"train": {"shape": [3, 2]}, "val": {"shape": [1, 2]}}
+
+
 def test_the_framework_can_hide_how_it_ended(tracked, frameworks):
     fit = frameworks.begin("Loop")
     fit.outcome("interrupted")

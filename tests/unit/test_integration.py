@@ -239,6 +239,16 @@ def test_predicates_are_asked_once_a_class(tracked, toy):
     assert len(tracked.runs()) == 3
 
 
+def test_predicates_can_be_asked_of_each_instance(tracked, toy):
+    integration = Integration("toytrainer", requires="toytrainer")
+    integration.fit("toytrainer:Trainer.train", when=lambda trainer: trainer.result == "model", by_instance=True)(_nothing)
+    integration.enable()
+    for result in ("model", "nothing", "model"):
+        toy.Trainer(result).train()
+    integration.disable()
+    assert len(tracked.runs()) == 2
+
+
 def test_a_callback_of_ours_that_fails_is_guarded(tracked, toy, enabled, lenient, caplog):
     class Curves:
         @guarded
@@ -252,6 +262,13 @@ def test_a_callback_of_ours_that_fails_is_guarded(tracked, toy, enabled, lenient
     enabled(observe)
     assert toy.Trainer().train() == "model"
     assert "Curves.__call__" in caplog.records[0].getMessage()
+
+
+def test_the_version_is_said_by_the_module_or_by_its_distribution(toy):
+    assert Integration("toytrainer", requires="toytrainer").version == "2.1.0"
+    del toy.__version__
+    assert Integration("toytrainer", requires="pytest>=1").version == pytest.__version__
+    assert Integration("toytrainer", requires="a-distribution-that-is-not-there").version == ""
 
 
 # --- watching --------------------------------------------------------------------------------------------------------
@@ -290,6 +307,23 @@ def test_a_watcher_can_wait_for_the_result(toy, watched):
     with pytest.raises(ValueError):
         toy.Trainer(ValueError()).train()
     assert seen == ["one"]
+
+
+def test_a_family_can_be_watched(toy, watched):
+    seen = []
+
+    @watched.watch_family("toytrainer:Trainer", "train", "score")
+    def before(trainer, args, kwargs):
+        seen.append(type(trainer).__name__)
+
+    watched.enable()
+
+    class Late(toy.Trainer):
+        def score(self):
+            return 1
+
+    assert (toy.Trainer().train(), Late().score()) == ("model", 1)
+    assert seen == ["Trainer", "Late"]
 
 
 def test_a_watcher_that_fails_changes_nothing(toy, watched, lenient, caplog):

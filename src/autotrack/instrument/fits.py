@@ -34,6 +34,8 @@ _adopting = threading.Lock()
 # Which setting keeps which kind of artifact; kinds that are not here are always kept.
 KEPT_BY = {"model": "models", "checkpoint": "checkpoints", "figure": "plots", "dataset": "datasets"}
 
+ANY = object()  # of a fit that was not opened by the rule: whatever is current inside it, it stays silent
+
 MOST_PARTS = 100  # of the nested fits, so many different names are told; more are added to "other"
 
 
@@ -153,7 +155,7 @@ class Fit:
         self.home: Voice | None = None  # the reach that it would have, did it not mute
         self.ledger = ledger
         self.hosts = False
-        self.base: object = None  # the current run inside it; where there is another, the user opened one in there
+        self.base: object = ANY  # the current run inside it; where there is another, the user opened one in there
         self.is_again = False  # the same instance as the fit outside
         self._voice: Voice | None = None
         self._spared: list[Callable[[Any], bool]] | None = None
@@ -307,7 +309,7 @@ class Fit:
 
     def within(self) -> Within:
         """Make a fit that ``begin`` began the current one, for a block."""
-        return Within(self)
+        return Within(self, self.own_run)
 
     def end(self) -> None:
         """End a fit that ``begin`` began."""
@@ -339,7 +341,7 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
     name = framework.name
     who = 0 if instance is None else id(instance)
 
-    if outer is None or (outer.hosts and outer.who != who) or (outer.base is not base and outer is not QUIET):
+    if outer is None or (outer.hosts and outer.who != who) or (outer.base is not base and outer.base is not ANY):
         fit = Fit(name, who)  # outermost, or hosted, or in a run that the user opened inside a fit: owns a run
         fit.base = base
         if speaks:
@@ -363,7 +365,8 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
         _tell_version(framework, outer.reach)
     else:  # a stranger inside
         fit = Fit(name, who)
-    fit.base = fit.base or base
+    if fit.base is ANY:
+        fit.base = base
     if mutes and fit.reach is not None:
         fit.home, fit.reach = fit.reach, None
     return fit

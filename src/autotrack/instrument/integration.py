@@ -15,7 +15,6 @@ import sys
 import time
 import types
 from collections.abc import Callable, Generator, Iterable
-from importlib import metadata
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -75,10 +74,10 @@ class Integration:
 
     @property
     def version(self) -> str:
-        """The framework's, as its module says; "" while it is not imported."""
+        """The framework's, as its module says; "" where nobody says it."""
         if self._version is None:
-            self._version = version_of(self.package, self.requires) or None
-        return self._version or ""
+            self._version = version_of(self.package, self.requires)
+        return self._version
 
     def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False) -> Callable[[Hook], Hook]:
         """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
@@ -148,6 +147,7 @@ class Integration:
         """
         if self.is_enabled:
             return
+        self._version = None  # asked anew: another one may have been installed since
         require(self.package, self.requires, self.version)
         self.is_enabled = True
         self.missing.clear()
@@ -410,6 +410,8 @@ def version_of(package: str, requires: str) -> str:
     version = getattr(sys.modules.get(package), "__version__", None)
     if isinstance(version, str):
         return version
+    from importlib import metadata  # a few ms, and only for a module that does not say it
+
     try:
         return metadata.version(re.split(r"[<>=!~ ,;\[]", requires, maxsplit=1)[0])
     except metadata.PackageNotFoundError:
