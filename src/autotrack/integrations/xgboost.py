@@ -1,0 +1,253 @@
+"""XGBoost: the booster's parameters, its evaluation curves, its best round, what its features weigh.
+
+Observes ``xgboost.train`` and ``xgboost.cv``. XGBoost's scikit-learn estimators train through ``train`` as well; there
+the sklearn integration owns the run, and this one adds to it (``engine_of``).
+
+Source: https://xgboost.readthedocs.io/en/stable/python/callbacks.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xgboost import Booster, DMatrix, collective
+from xgboost.callback import EarlyStopping, TrainingCallback
+
+from autotrack.instrument import Call, Fit, Integration, Observed, guarded
+
+integration = Integration("xgboost", requires="xgboost>=2.1", engine_of=["sklearn"])
+
+RECORDS: list[tuple[str, str, str]] = [
+    ("xgboost.train", "{data set}/{metric} and time/round_s of every round that ran, live", "a callback, ahead of the user's own"),
+    ("xgboost.train", "all parameters: as given, else as XGBoost resolved them", "Booster.save_config"),
+    ("xgboost.train", "best_round, best_score, best/{data set}/{metric} where it stops early; rounds, time/rounds_per_s", "the booster"),
+    ("xgboost.train", "table feature_importance: gain, weight, cover (the 200 largest)", "Booster.get_score"),
+    ("xgboost.train", "booster.ubj, an artifact of kind model", "Booster.save_raw"),
+    ("XGBClassifier, XGBRegressor, XGBRanker, XGBRF*", "the same, in the one run of the estimator", "scikit-learn's part and XGBoost's"),
+    ("xgboost.cv", "train/{metric}, test/{metric} and their _std, by round; best_round, best_score", "a callback"),
+]
+
+# One function under three names. A name is a binding of its own, and each is patched.
+TRAIN = ("xgboost.training:train", "xgboost:train", "xgboost.sklearn:train")
+CV = ("xgboost.training:cv", "xgboost:cv")
+
+NUMBERED = re.compile(r"validation_\d+")  # how XGBoost's scikit-learn estimators name the sets of `eval_set`
+MOST_FEATURES = 200
+MOST_NAMES = 1_000
+
+# Two names for one parameter: as the booster's configuration has it, and what else may be typed.
+ALIASES = {
+    "learning_rate": "eta",
+    "min_split_loss": "gamma",
+    "reg_alpha": "alpha",
+    "reg_lambda": "lambda",
+    "n_jobs": "nthread",
+    "random_state": "seed",
+}
+INTERNAL = frozenset({
+    "name", "updater_seq", "specified_updater", "debug_synchronize", "max_cached_hist_node", "fail_on_invalid_gpu_id", "num_trees", "num_feature",
+    "num_target", "boost_from_average", "refresh_leaf", "process_type", "sparse_threshold", "seed_per_iteration", "disable_default_eval_metric",
+    "max_row_perbatch",
+})  # fmt: skip
+
+
+def is_alone(_nothing: Any) -> bool:
+    """Not one of several workers that train one booster together (Dask, Spark): their client has the run."""
+    return not collective.is_distributed()
+
+
+@integration.fit(*TRAIN, when=is_alone, by_instance=True)
+def train(fit: Fit, call: Call) -> Observed:
+    told = {**dict_of(call["params"]), **({} if call["obj"] is None else {"objective": call["obj"]})}
+    fit.params({**told, "num_boost_round": call["num_boost_round"], **call.select("early_stopping_rounds", "maximize", "custom_metric")})
+    names = set_names(call["dtrain"], call["evals"] or ())
+    fit.dataset("train", facts_of(call["dtrain"]))
+    for matrix, name in call["evals"] or ():
+        if matrix is not call["dtrain"]:
+            fit.dataset(names.get(name, name), facts_of(matrix))
+    curves = Curves(fit, names)
+    if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
+        call.prepend("callbacks", curves)  # first: XGBoost stops asking at the first callback that returns True
+
+    booster: Booster = yield
+
+    config = json.loads(booster.save_config())
+    fit.params(resolved(config, told))
+    fit.summary(curves.summary(call["dtrain"].num_row()))
+    if stops_early(call):
+        fit.summary(curves.best(booster.attr("best_iteration"), booster.attr("best_score")))
+    fit.table("feature_importance", importances_of(booster, config))
+    fit.artifact("booster.ubj", write=lambda path: path.write_bytes(booster.save_raw("ubj")), kind="model")
+
+
+@integration.fit(*CV, when=is_alone, by_instance=True)
+def cv(fit: Fit, call: Call) -> Observed:
+    fit.name("xgboost.cv")
+    told = {**dict_of(call["params"]), **({} if call["obj"] is None else {"objective": call["obj"]})}
+    asked = call.select("early_stopping_rounds", "maximize", "stratified", "metrics", "seed", "shuffle", "custom_metric")
+    fit.params({**told, "num_boost_round": call["num_boost_round"], "nfold": call["nfold"], **asked})
+    fit.dataset("train", facts_of(call["dtrain"]))
+    curves = Curves(fit, {})
+    if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
+        call.prepend("callbacks", curves)
+
+    yield
+
+    fit.summary(curves.summary(call["dtrain"].num_row()))
+    if stops_early(call):
+        fit.summary(curves.best(*curves.last_best))
+
+
+class Curves(TrainingCallback):
+    """Record what XGBoost evaluates in each round, as ``{data set}/{metric}``."""
+
+    def __init__(self, fit: Fit, names: Mapping[str, str]) -> None:
+        self._fit = fit
+        self._names = names
+        self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
+        self._began = self._before = time.perf_counter()
+        self._start = 0  # rounds that the booster had before, where a training goes on
+        self._rounds = 0
+        self.last_best: tuple[str | None, str | None] = (None, None)
+
+    @guarded
+    def tell_start(self, model: Any) -> None:
+        if isinstance(model, Booster):
+            self._start = model.num_boosted_rounds()
+        self._began = self._before = time.perf_counter()
+
+    def before_training(self, model: Any) -> Any:
+        """The model, as XGBoost wants it back whatever happens here."""
+        self.tell_start(model)
+        return model
+
+    @guarded
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
+        self._before = time.perf_counter()
+        return False
+
+    @guarded
+    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> bool:  # noqa: ARG002
+        if not self._rounds:
+            self._keys = [
+                (f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()
+            ]
+        newest: dict[str, float] = {}
+        for key, values in self._keys:
+            value = values[-1]
+            if isinstance(value, tuple):  # of xgboost.cv: mean, std
+                newest[key], newest[f"{key}_std"] = value
+            else:
+                newest[key] = value
+        newest["time/round_s"] = time.perf_counter() - self._before
+        self._rounds += 1
+        self._fit.log(newest, step=self._start + epoch)
+        return False  # only True stops the training
+
+    @guarded
+    def tell_end(self, model: Any) -> None:
+        if not isinstance(model, Booster):
+            self.last_best = (model.attr("best_iteration"), model.attr("best_score"))
+
+    def after_training(self, model: Any) -> Any:
+        """As ``before_training``."""
+        self.tell_end(model)
+        return model
+
+    def summary(self, rows: int) -> dict[str, Any]:
+        """How many rounds ran in this call, and how fast."""
+        took_s = time.perf_counter() - self._began
+        rates = {"time/rounds_per_s": self._rounds / took_s, "time/rows_per_s": self._rounds * rows / took_s} if took_s > 0 else {}
+        return {"rounds": self._rounds, **rates}
+
+    def best(self, best_round: str | None, best_score: str | None) -> dict[str, Any]:
+        """The best round and its score, as XGBoost notes them in the booster, and what every curve was there."""
+        if best_round is None or best_score is None:
+            return {}
+        place = int(best_round) - self._start
+        there = {f"best/{key}": values[place] for key, values in self._keys if 0 <= place < len(values)}
+        flat = {key: value[0] if isinstance(value, tuple) else value for key, value in there.items()}
+        return {"best_round": int(best_round), "best_score": float(best_score), **flat}
+
+
+def dict_of(params: Any) -> dict[str, Any]:
+    """The booster's parameters: a dict, or pairs, of which a name that comes twice is a list."""
+    if isinstance(params, Mapping):
+        return dict(params)
+    found: dict[str, Any] = {}
+    for name, value in params or ():
+        found[name] = value if name not in found else [*found[name], value] if isinstance(found[name], list) else [found[name], value]
+    return found
+
+
+def set_names(train_set: Any, evals: Sequence[tuple[Any, str]]) -> dict[str, str]:
+    """Names for the sets that XGBoost numbered itself: ``train`` for the training data, else ``val``, ``val2``. Others stay."""
+    names: dict[str, str] = {}
+    validations = 0
+    for matrix, name in evals:
+        if not isinstance(name, str) or not NUMBERED.fullmatch(name):
+            continue
+        if matrix is train_set and "train" not in names.values():
+            names[name] = "train"
+        else:
+            validations += 1
+            names[name] = "val" if validations == 1 else f"val{validations}"
+    return names
+
+
+def stops_early(call: Call) -> bool:
+    """Whether it may stop early: only then the booster's best round is of this training, and not of one that it goes on from."""
+    return bool(call["early_stopping_rounds"]) or any(isinstance(callback, EarlyStopping) for callback in call["callbacks"] or ())
+
+
+def facts_of(matrix: DMatrix) -> dict[str, Any]:
+    """What a matrix knows of itself without reading it: it keeps no more."""
+    names = matrix.feature_names
+    facts = {"type": type(matrix).__name__, "shape": [int(matrix.num_row()), int(matrix.num_col())], "nonmissing": int(matrix.num_nonmissing())}
+    return {**facts, "columns": list(names[:MOST_NAMES])} if names else facts
+
+
+def resolved(config: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that the user left to XGBoost, as it settled them, in the spelling that he would use."""
+    found = dict(leaves(config["learner"]))
+    for long, short in ALIASES.items():
+        is_given = told.get(long) is not None or told.get(short) is not None
+        kept = None if is_given else long if long in told else short  # the scikit-learn estimators pass every name, most of them None
+        for name in (long, short):
+            if name != kept:
+                found.pop(name, None)
+    return {name: value for name, value in found.items() if told.get(name) is None}
+
+
+def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every named value of a booster's configuration, however deep; what is no parameter of a user is left out."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value)
+        elif isinstance(value, str) and name not in INTERNAL:
+            yield name, number(value)
+
+
+def number(text: str) -> Any:
+    """XGBoost writes numbers as text; floats are 32 bits wide, so 0.1 comes as 0.100000001 and is 0.1."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(f"{float(text.strip('[]')):.7g}")
+    except ValueError:
+        return text
+
+
+def importances_of(booster: Booster, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The features with the largest gain, and their weight and cover; of a linear booster the weight, which is all it has."""
+    kinds = ("weight",) if config["learner"]["gradient_booster"]["name"] == "gblinear" else ("gain", "weight", "cover")
+    scores = {kind: booster.get_score(importance_type=kind) for kind in kinds}
+    first = {name: value if isinstance(value, float) else max(map(abs, value)) for name, value in scores[kinds[0]].items()}  # a list: by class
+    best = sorted(first, key=lambda name: -abs(first[name]))[:MOST_FEATURES]
+    return [{"feature": name, **{kind: scores[kind].get(name) for kind in kinds}} for name in best]
