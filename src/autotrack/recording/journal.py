@@ -48,7 +48,7 @@ CAP_BYTES = 1 << 30  # of files of one process: some 26 million calls
 MOST_MEMORY = 4  # segments in memory when the disk has no room
 EXACT = 2**53  # whole numbers beyond it are not all floats
 
-_FLOATS = frozenset({float})
+_NAN = float("nan")
 _Keys = tuple[str, ...]
 
 
@@ -88,8 +88,12 @@ class Lane:
             return
         size, pack_into, first = known
         values: Collection[Any] = metrics.values()
-        if size > 64:  # beyond four keys this check is quicker than the loop
-            if not _FLOATS.issuperset(map(type, values)):
+        if size > 64:  # Beyond four keys a sum is the quickest check: what is no float would make it one of its own kind.
+            try:  # It begins with NaN, for then nothing overflows or is invalid, and no library has cause to warn.
+                is_plain = type(sum(values, _NAN)) is float
+            except (TypeError, ValueError, OverflowError, RuntimeError):
+                is_plain = False
+            if not is_plain:
                 frozen = _frozen(values)
                 if frozen is None:
                     self._slow(metrics, step)
@@ -221,18 +225,21 @@ class Journal:
     # Writing, under the lock
 
     def _place(self, entry: _Metrics | AnyRecord) -> None:
+        self._aside.append(entry)
+        self._settle()
+        if self.wake is not None:
+            self.wake()
+
+    def _settle(self) -> None:
         with self._lock:
-            self._aside.append(entry)
             if self._is_placing:  # by this very thread, further out: a signal function or finaliser records. The outer call places it
                 return
-            self._is_placing = True
             try:
+                self._is_placing = True
                 while self._aside:
                     self._place_one(self._aside.popleft())
             finally:
                 self._is_placing = False
-        if self.wake is not None:
-            self.wake()
 
     def _place_one(self, entry: _Metrics | AnyRecord) -> None:
         if self.is_stopped:
@@ -431,6 +438,11 @@ class Journal:
         return bool(segments) and segments[0].reader.pos < segments[0].end
 
     @property
+    def has_segments(self) -> bool:
+        """Whether anything is begun: a call may store into it and wake nobody."""
+        return bool(self._segments)
+
+    @property
     def is_behind(self) -> bool:
         """Whether a second segment has been begun."""
         return len(self._segments) > 1
@@ -453,6 +465,8 @@ class Journal:
     def tend(self) -> None:
         """Read what waits on devices, lay out the next segment."""
         self.read_devices()
+        if self._aside:  # of a call that was interrupted (Ctrl-C)
+            self._settle()
         self._lay_out()
 
     def make_room(self) -> None:

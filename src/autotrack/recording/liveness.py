@@ -77,9 +77,10 @@ class Claim:
     def release(self) -> None:
         """Remove the files and let go: everything is in the store."""
         self._unwatch()
-        for suffix in ("term", "lock"):
-            with contextlib.suppress(OSError):
-                os.unlink(self.path(suffix))
+        with contextlib.suppress(OSError):  # the folder may be gone
+            for name in sorted(os.listdir(self.folder)):
+                if name.startswith(f"{self.writer}."):
+                    os.unlink(self.folder / name)
         os.close(self._lock)
         own.discard(self.writer)
 

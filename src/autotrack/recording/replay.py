@@ -12,6 +12,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ logger = logging.getLogger("autotrack")
 LAST = 1 << 62  # the number of a writer's end: above that of any record
 SILENT_S = 3600.0  # a writer on another host is dead after so long without a sign of life
 _BATCH = 50_000
+_OURS = re.compile(r"[0-9a-f]{16}\.(lock|term|[0-9]{6,})")
 
 
 def deliver(batch: Batch, backend: Backend) -> int:
@@ -90,7 +92,7 @@ def _writers(folder: Path) -> list[str]:
         names = os.listdir(folder)
     except OSError:
         return []
-    return sorted({name.partition(".")[0] for name in names if "." in name} - own)
+    return sorted({name.partition(".")[0] for name in names if _OURS.fullmatch(name)} - own)
 
 
 @contextlib.contextmanager

@@ -122,6 +122,8 @@ class Writer:
         mark = self._journal.mark()
         waits = self._journal.has_waiting
         until = time.monotonic() + timeout_s
+        if self._journal.is_stopped:
+            return False
         if not waits and self._journal.has_passed(mark):
             return True
         self.start()
@@ -133,10 +135,12 @@ class Writer:
                 while True:
                     if waits and not self._journal.has_waiting:
                         mark, waits = self._journal.mark(), False
+                    if self._journal.is_stopped:
+                        return False
                     if not waits and self._journal.has_passed(mark):
                         return True
                     left = until - time.monotonic()
-                    if left <= 0 or self._journal.is_stopped:
+                    if left <= 0:
                         return False
                     self._awake.set()
                     self._committed.wait(min(left, 0.5))
@@ -201,7 +205,7 @@ class Writer:
                 self._drain(now)
         with self._lock:
             thread, self._thread = self._thread, None  # first this, then the look: whoever records sees the one, or we see his record
-            if self._until is None and journal.has_news:
+            if self._until is None and (journal.has_segments or journal.has_waiting):
                 self._thread = thread
                 return False
         return True
