@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from autotrack.query import parse
 from autotrack.recording.reading import reading
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "Absent", "Comparison", "Fold", "RunList", "compare", "fold", "search_runs"]
 
 SHOWN = 20  # lines of a list's repr
-ATTRIBUTES = ("id", "name", "experiment", "status", "error", "started", "ended", "duration_s", "parent_id")
-ATTRIBUTES += ("kind", "call_site", "host", "user", "notes")
+ATTRIBUTES = (
+    *("id", "name", "experiment", "status", "error", "started", "ended", "duration_s"),
+    *("parent_id", "kind", "call_site", "host", "user", "notes"),
+)
 
 
 class RunList(list[RunView]):
@@ -45,11 +47,11 @@ class RunList(list[RunView]):
         return frame
 
     @overload
-    def __getitem__(self, index: int) -> RunView: ...  # type: ignore[overload-overlap]
+    def __getitem__(self, index: SupportsIndex, /) -> RunView: ...
     @overload
-    def __getitem__(self, index: slice) -> RunList: ...
+    def __getitem__(self, index: slice, /) -> RunList: ...
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any, /) -> Any:
         found = super().__getitem__(index)
         return RunList(found) if isinstance(index, slice) else found
 
@@ -90,6 +92,7 @@ class Absent(Enum):
 
 ABSENT = Absent.ABSENT
 
+PER_PROCESS = frozenset({"pid"})  # of the environment: differs always, says nothing
 Differences = Mapping[str, tuple[Any, ...]]
 
 
@@ -130,7 +133,7 @@ def compare(*runs: RunView | str) -> Comparison:
     if len(runs) < 2:
         raise ValueError("compare takes two runs or more")
     views = tuple(get_run(run if isinstance(run, str) else run.id) for run in runs)  # whole: a search leaves the environment out
-    surroundings = [dict(flattened(view.environment)) for view in views]
+    surroundings = [{key: value for key, value in flattened(view.environment) if key not in PER_PROCESS} for view in views]
 
     def part(belongs: Callable[[str], bool]) -> Differences:
         return differing([{key: value for key, value in each.items() if belongs(key)} for each in surroundings])
@@ -220,10 +223,14 @@ def brief(metrics: Mapping[str, Any], most: int = 3) -> str:
     return "  ".join(f"{key}={metrics[key]:.4g}" for key in keys)
 
 
+TELLING = ("test", "val", "eval", "score", "acc", "auc", "f1", "loss", "error", "rmse", "best")
+
+
 def weight(key: str) -> tuple[int, str]:
-    """Sorts metrics by how much they say of a run: test, validation, best and scores before training."""
-    order = ("test", "val", "eval", "best", "score", "acc", "loss")
-    return next((i for i, word in enumerate(order) if word in key.lower()), len(order)) + 10 * key.startswith("train/"), key
+    """Sorts metrics by how much they say of a run: held-out data first, training after it, counts and times last."""
+    name = key.lower()
+    place = next((i for i, word in enumerate(TELLING) if word in name), len(TELLING))
+    return place + 20 * ("train" in name) + 40 * name.startswith(("time/", "n_", "system/", "lr", "epoch")), key
 
 
 def shortened(value: Any, most: int = 60) -> str:

@@ -269,9 +269,14 @@ def store_findings() -> Iterator[dict[str, Any]]:
         yield finding("store", "database", "not there yet", advice="the first run makes it")
         return
     yield from database_findings(path)
+    try:
+        count = len(found.backend.runs(fields=()))
+    except AutotrackError as error:
+        yield finding("store", "runs", "cannot be read", False, str(error))
+        return
+    yield finding("store", "runs", count)
     waiting = sorted(folder.glob("journal/*.lock"))
     yield finding("store", "journals", len(waiting), advice="of processes that are recording, or died and are replayed now" if waiting else "")
-    yield finding("store", "runs", len(found.backend.runs(fields=())))
 
 
 def database_findings(path: Path) -> Iterator[dict[str, Any]]:
@@ -290,47 +295,43 @@ def database_findings(path: Path) -> Iterator[dict[str, Any]]:
     yield finding("store", "journal mode", mode)
 
 
-# What a program under autolog would see of one framework; printed as a line of JSON, the last one.
+# What a program under autolog would see of the frameworks; printed as JSON, on the last line.
 PROBE = """
-import importlib, json, sys
+import importlib, json
 import autotrack
+from autotrack.guard import failures, guard
 autotrack.autolog()
-importlib.import_module(sys.argv[1])
-(found,) = [one for one in autotrack.status() if one.name == sys.argv[1]]
-print(json.dumps([found.version, found.observed, found.reason]))
+for one in autotrack.status():
+    if one.reason != "not installed":
+        with guard(one.name):
+            importlib.import_module(one.name)
+found = {one.name: (one.version, one.observed, "" if one.reason == "observed" else one.reason) for one in autotrack.status()}
+found |= {name: ("", False, "its import fails") for name in failures.keys() & found.keys()}
+print(json.dumps(found))
 """
 
 
 def framework_findings() -> Iterator[dict[str, Any]]:
     """Each framework imported under autolog, in the python that `autotrack run` takes."""
-    import autotrack
-
-    python = interpreter()
-    yield finding("framework", "python", python)
-    for one in autotrack.status():
-        if one.reason == "not installed":
-            yield finding("framework", one.name, "not observed", advice=one.reason)
-            continue
-        version, is_observed, reason = probed(python, one.name)
-        yield finding("framework", f"{one.name} {version}".strip(), "observed" if is_observed else "not observed", advice=reason)
-
-
-def probed(python: str, name: str) -> tuple[str, bool, str]:
-    """The framework's version, whether it is observed, and why not."""
     import json
     import subprocess
 
-    environment = {**os.environ, "AUTOTRACK_URI": "memory:", "AUTOTRACK_QUIET": "1"}
+    python = interpreter()
+    environment = {key: value for key, value in os.environ.items() if key != "AUTOTRACK_STRICT"} | {
+        "AUTOTRACK_URI": "memory:",
+        "AUTOTRACK_QUIET": "1",
+    }
     try:
-        done = subprocess.run(
-            [python, "-c", PROBE, name], env=environment, capture_output=True, text=True, errors="replace", timeout=120, check=False
-        )
+        done = subprocess.run([python, "-c", PROBE], env=environment, capture_output=True, text=True, errors="replace", timeout=300, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return "", False, str(error)
+        yield finding("framework", "python", python, False, str(error))
+        return
     if done.returncode:
-        return "", False, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    version, is_observed, reason = json.loads(done.stdout.strip().splitlines()[-1])
-    return version, is_observed, reason if reason != "observed" else ""
+        yield finding("framework", "python", python, False, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+        return
+    yield finding("framework", "python", python)
+    for name, (version, is_observed, reason) in json.loads(done.stdout.strip().splitlines()[-1]).items():
+        yield finding("framework", f"{name} {version}".strip(), "observed" if is_observed else "not observed", advice=reason)
 
 
 def file_system(path: Path) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ from autotrack.cli.launch import injected
 from autotrack.errors import AutotrackError
 
 if TYPE_CHECKING:
+    from autotrack.search import Fold
     from autotrack.views import RunView
 
 NEEDED = {"sklearn": "scikit-learn", "xgboost": "xgboost"}
@@ -37,8 +40,10 @@ def demo(folder: Path) -> None:
     uri = f"sqlite:///{folder.resolve() / '.autotrack' / 'autotrack.db'}"
     to = printing.console()
     printing.print_line(to, printing.styled(f"Training in {folder}/ with scripts that do not know autotrack:", "bold"))
+    started = time.time()
     failed = [script.name for script in scripts() if not trained(script, folder, uri)]
-    report(folder, uri)
+    click.echo()
+    report(folder, uri, started)
     if failed:
         raise AutotrackError(f"{', '.join(failed)} failed; what was recorded until then is there")
 
@@ -69,45 +74,51 @@ def trained(script: Path, folder: Path, uri: str) -> bool:
     return done.returncode == 0
 
 
-def report(folder: Path, uri: str) -> None:
+def report(folder: Path, uri: str, started: float) -> None:
     """The table of runs, one curve, and what to type next."""
     from autotrack.cli.runs import folded, print_curves, print_folds
+    from autotrack.recording.runs import get_run
     from autotrack.recording.tracker import configure
+    from autotrack.search import search_runs
 
     configure(uri=uri)
+    runs = search_runs(limit=None)
     lines, _ = folded("", 20, False)
     to = printing.console()
-    to.print()
+    click.echo(f"{printing.plural(sum(run.started >= started for run in runs), 'run')} recorded:\n")
     print_folds(to, lines)
-    curved = [line.first for line in lines if has_curve(whole(line.first.id))]
+    curved = [(run, keys) for line in lines for run in [get_run(line.first.id)] if (keys := curves_of(run))]
     if curved:
-        run = whole(max(curved, key=lambda run: (any(key.startswith("val/") for key in run.metrics), run.started)).id)
-        key = next((key for key in sorted(run.statistics) if key.startswith("val/")), "")
-        measure = key.rpartition("/")[2]
-        to.print()
+        run, keys = max(curved, key=lambda found: (len(found[1]), found[0].started))
+        click.echo()
         printing.print_line(to, printing.styled(run.name, "bold"))
-        print_curves(to, run, [key for key in sorted(run.statistics) if measure and key.rpartition("/")[2] == measure])
-    newest = lines[0].first.name if lines else "RUN"
-    to.print()
-    click.echo(f"The store: {folder / '.autotrack' / 'autotrack.db'}")
-    printing.print_line(to, printing.styled("What to type next:", "bold"))
-    words = [
-        (f"cd {folder}", ""),
-        ("autotrack ls", "all runs"),
-        (f"autotrack show {newest}", "one run: parameters, curves, environment, code"),
-        ('autotrack search "duration < 5" --order-by "duration desc"', "find runs"),
-        (f"autotrack compare {' '.join(line.first.name for line in lines[:2])}", "where two differ"),
-        ("autotrack run your_script.py", "record your own program, unchanged"),
-    ]
-    for word, why in words:
-        printing.print_line(to, printing.styled(f"  {word:<58}"), printing.styled(why, "dim"))
+        print_curves(to, run, keys)
+    click.echo(f"\nThe store: {folder / '.autotrack' / 'autotrack.db'}")
+    click.echo("What to type next:")
+    for words, why in suggestions(folder, lines, runs):
+        printing.print_line(to, printing.styled(f"  {words:<58}  "), printing.styled(why, "dim"))
 
 
-def has_curve(run: RunView) -> bool:
-    return any(stats.count > 2 for key, stats in run.statistics.items() if not key.startswith("system/"))
+def curves_of(run: RunView) -> list[str]:
+    """The curves of one measure that say most of a run: of held-out data, and of training beside it."""
+    long = [key for key, stats in run.statistics.items() if stats.count > 2 and not key.startswith(("system/", "lr", "epoch"))]
+    held_out = sorted(key for key in long if key.startswith(("val/", "test/")))
+    measure = (held_out or sorted(long) or [""])[0].rpartition("/")[2]
+    return sorted(key for key in long if key.rpartition("/")[2] == measure)
 
 
-def whole(run_id: str) -> RunView:
-    from autotrack.recording.runs import get_run
+def suggestions(folder: Path, lines: Sequence[Fold], runs: Sequence[RunView]) -> Iterator[tuple[str, str]]:
+    names = [run.name for run in runs]
 
-    return get_run(run_id)
+    def call(run: RunView) -> str:
+        return shlex.quote(run.name) if names.count(run.name) == 1 else run.id[:14]
+
+    yield f"cd {shlex.quote(str(folder))}", ""
+    yield "autotrack ls", "all runs"
+    if lines:
+        yield f"autotrack show {call(lines[0].first)}", "one run: parameters, curves, environment, code"
+        repeated = next((line.runs for line in lines if len(line.runs) > 1), tuple(line.first for line in lines))
+        if len(repeated) > 1:
+            yield f"autotrack compare {call(repeated[0])} {call(repeated[-1])}", "where two differ"
+    yield 'autotrack search "duration < 5" --order-by "duration desc"', "find runs"
+    yield "autotrack run your_script.py", "record your own program, unchanged"

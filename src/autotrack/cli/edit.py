@@ -6,6 +6,7 @@ An edit is a batch of records of a writer of its own. It is in the store when th
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def note(run: str, text: tuple[str, ...], append: bool, form: str) -> None:
             raise click.UsageError("nothing was saved; the notes are as they were")
         notes = written.strip()
     else:
-        notes = click.get_text_stream("stdin").read().strip() if text == ("-",) else " ".join(text)
+        notes = sys.stdin.read().strip() if text == ("-",) else " ".join(text)
         if append and view.notes:
             notes = f"{view.notes}\n{notes}"
     apply(backend, [RunNoted(view.id, time.time(), "notes", notes)])

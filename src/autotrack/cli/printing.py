@@ -6,6 +6,7 @@ Text of users (names, notes, tags, values) is never interpreted: neither rich's 
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
 import sys
@@ -47,9 +48,13 @@ def console() -> Console:
     """Standard output: as wide as the terminal, or without limit (and plain) where it is a pipe or a file."""
     from rich.console import Console  # 0.1 s
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, "the reader has gone")  # rich would end the process with 1
+
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for what it lacks
-    made = Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
+    made = Output(highlight=False, markup=False, emoji=False, soft_wrap=False)
     if not made.is_terminal and "COLUMNS" not in made._environ:
         made.width = 100_000
     return made

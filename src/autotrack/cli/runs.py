@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autotrack.views import RunView, Series
 
 PAGE = 1000  # runs read at once for a folded list
+CHILDREN = 20  # runs inside a run that show lists
 PLOTS = 6  # pictures that show draws unasked
 
 
@@ -91,7 +92,7 @@ def search(filter: str, order_by: str, limit: int, columns: str, deleted: bool, 
 @click.command()
 @click.argument("run", required=False, shell_complete=complete_run)
 @click.option("--last", is_flag=True, help="The run that started last.")
-@click.option("--curve", "curves", multiple=True, metavar="KEY", help="Draw this metric; may be given several times.")
+@click.option("--curve", "curves", multiple=True, metavar="KEY", help="Draw this metric; several go into one picture.")
 @prints
 def show(run: str | None, last: bool, curves: tuple[str, ...], form: str) -> None:
     """Show one run: parameters, metrics, curves, environment, traceback, artifacts, runs inside it.
@@ -339,7 +340,9 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
         from autotrack.search import fold
 
         heading(to, f"RUNS INSIDE ({len(children)})")
-        print_folds(to, fold(children)[:20])
+        print_folds(to, [one for child in children[:CHILDREN] for one in fold([child])])
+        if len(children) > CHILDREN:
+            printing.print_line(to, printing.styled(f"… and {len(children) - CHILDREN} more: autotrack search \"parent = '{run.id}'\"", "dim"))
     if run.environment:
         heading(to, "ENVIRONMENT")
         print_pairs(to, environment(run.environment))
@@ -404,22 +407,24 @@ def print_metrics(to: Console, run: RunView) -> None:
 
 
 def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
-    """Pictures of the series with two points or more; those of one measure (train/loss, val/loss) in one picture."""
+    """One picture of the wanted series; else pictures of all with two points or more, those of one measure (train/loss, val/loss) in one."""
     from autotrack.cli.curves import draw, legend
+    from autotrack.search import weight
 
     for key in wanted:
         run.stats(key)  # says which there are
-    keys = list(wanted) or sorted(key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/"))
-    pictures: dict[str, list[str]] = {}
-    for key in keys:
-        pictures.setdefault(key if wanted else key.rpartition("/")[2], []).append(key)
+    keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
+    pictures: dict[str, list[str]] = {"": list(wanted)} if wanted else {}
+    for key in [] if wanted else keys:
+        pictures.setdefault(key.rpartition("/")[2], []).append(key)
     width = min(to.width, 100) if to.width < 1000 else 80
     coloured = to.color_system is not None and not to.no_color
     for number_of_it, group in enumerate(pictures.values()):
         if number_of_it == PLOTS and not wanted:
             heading(to, f"… and {len(pictures) - PLOTS} more: --curve KEY draws one")
             return
-        series: list[Series] = [run.history(key, points=max(width * 4, 400)).last_wins() for key in group[:6]]
+        shown = list(wanted) or sorted(group)[:6]
+        series: list[Series] = [run.history(key, points=max(width * 4, 400)).last_wins() for key in shown]
         braille = printing.is_unicode() and (coloured or len(series) == 1)
         lines = draw(series, width=width - 2, braille=braille)
         if lines:
