@@ -231,8 +231,9 @@ def test_what_is_just_within_the_bounds_is_understood():
 
 
 WORDS = [
-    "metrics.a", "params.b", 'tags."c d"', "status", "started", "deleted", "(", ")", ",", "=", "!=", "<", ">=", "in", "not", "and", "or", "between", "like",
-    "contains", "is", "null", "true", "1", "-2.5e3", "nan", "'x'", "'%'", '"', "'", "7d", "ago", "'2026-01-01'", ".", "!", "`", "metrics.", "desc",
+    "metrics.a", "params.b", 'tags."c d"', "status", "started", "deleted", "(", ")", ",", "=", "!=", "<", ">=", "in", "not", "and", "or", "between",
+    "like", "contains", "is", "null", "true", "1", "-2.5e3", "nan", "'x'", "'%'", '"', "'", "7d", "ago", "'2026-01-01'", ".", "!", "`", "metrics.",
+    "desc",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autotrack.backends.migrations import check_may, prepare, version_of
+from autotrack.backends.migrations import VERSION, check_may, prepare, version_of
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
 LOCK_S = 1.0  # how long SQLite waits for another writer before we say so; our own writer tries again
@@ -87,8 +87,8 @@ class Connections:
     def _open_writer(self) -> sqlite3.Connection:
         if sqlite3.sqlite_version_info < _OLDEST:
             raise BackendError(f"autotrack needs SQLite 3.37 or newer, this Python has {sqlite3.sqlite_version}")
-        if self.identity is not None and not self.path.exists():
-            raise _gone(self.path)
+        if self.identity is not None:
+            self._check_file()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         until = time.monotonic() + OPENING_S
         while True:
@@ -120,10 +120,28 @@ class Connections:
             if self.path.exists() and not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
                 self._readable = self._read_only(where)
                 return
-            with self._lock:
-                if self._writer is None:
-                    self._writer = self._open_writer()
-            self._readable = f"{where}?mode=rw"
+            where = f"{where}?mode=rw"
+            if not self._is_ready(where):
+                with self._lock:
+                    if self._writer is None:
+                        self._writer = self._open_writer()
+            self._identify()
+            self._readable = where
+
+    def _is_ready(self, where: str) -> bool:
+        """Whether there is a store that can be read as it is; a new or an older one must be made ready first, which is writing."""
+        if self.identity is None and not self.path.exists():
+            return False
+        self._check_file()
+        db = self._connect_reader(where)
+        try:
+            version = version_of(db, self.path)
+            if version is None or version < VERSION:
+                return False
+            check_may(db, "read", self.path)
+            return True
+        finally:
+            db.close()
 
     def _read_only(self, where: str) -> str:
         """How to read where nothing can be written. A WAL store needs a file beside it, unless the whole is known not to change."""
@@ -157,7 +175,7 @@ class Connections:
             found = os.stat(self.path)
         except FileNotFoundError:
             raise _gone(self.path) from None
-        if (found.st_dev, found.st_ino) != self.identity:
+        if self.identity not in (None, (found.st_dev, found.st_ino)):
             raise _gone(self.path)
 
 

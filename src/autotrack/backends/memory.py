@@ -102,14 +102,12 @@ class MemoryBackend:
         with self._lock:
             last = self._last_record.get(batch.writer)
             self._change += 1
-            named: list[_Run] = []
-            for record in accepted.records if last is None else accepted.after(last):
-                if isinstance(record, WriterEnded):
-                    self._end_writer(batch.writer, record)
-                elif record.run_id not in self._purged:
-                    named.append(self._take(batch.writer, record))
-            for run in named:
+            records = accepted.records if last is None else accepted.after(last)
+            touched = [self._take(batch.writer, r) for r in records if not isinstance(r, WriterEnded) and r.run_id not in self._purged]
+            for run in touched:
                 self._name(run)
+            for record in [r for r in records if isinstance(r, WriterEnded)][:1]:  # its last word, wherever it stands
+                self._end_writer(batch.writer, record)
             self._last_record[batch.writer] = batch.last if last is None else max(last, batch.last)
             self._seen[batch.writer] = time.time()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
 
 from autotrack.backends.protocol import Backend
 from autotrack.errors import SettingsError
@@ -42,6 +41,8 @@ def path_of(url: str) -> str:
 
 
 def _registered(scheme: str, url: str) -> Backend:
+    from importlib.metadata import entry_points  # only a store that is not built in pays
+
     points = {point.name.lower(): point for point in entry_points(group=GROUP)}
     if scheme not in points:
         known = ", ".join(sorted({*BUILTIN, *points}))

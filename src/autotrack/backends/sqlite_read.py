@@ -214,11 +214,12 @@ class _Curve:
     def read(self, points: int | None) -> Series:
         if points is None or self.total <= points:
             return self._series(*self._arrays())
-        if self.total <= _IN_ARRAYS:
+        first, last = self._one(f"select min(step), max(step) {_POINTS}")
+        if self.total <= _IN_ARRAYS or last - first >= 2**62:
             steps, times, values = self._arrays()
             keep = thinning.kept(steps, values, points)
             return self._series(steps[keep], times[keep], values[keep])
-        return self._thinned(thinning.buckets(points))
+        return self._thinned(first, thinning.bucket_size(last - first + 1, points))
 
     def _series(self, steps: Any, times: Any, values: Any) -> Series:
         return Series(self._uid, self._key, steps, times, values, self.total)
@@ -236,15 +237,12 @@ class _Curve:
         steps, times, values = (np.concatenate(column) for column in zip(*chunks, strict=True))
         return steps, times / 1000, values
 
-    def _thinned(self, count: int) -> Series:
+    def _thinned(self, first: int, size: int) -> Series:
         """As ``thinning.kept``: one pass finds each bucket's bounds, and each bucket is then asked for the four points."""
         import numpy as np  # reading only
 
-        first = self._one(f"select min(step) {_POINTS}")[0]
-        width = self._one(f"select max(step) {_POINTS}")[0] - first + 1
-        bucket = "(step - :first) * :count / :width" if width <= 2**62 // count else "cast((step * 1.0 - :first) * :count / :width as integer)"
-        text = f"select min(step), max(step), min(value), max(value) {_POINTS} group by {bucket}"
-        found = self._db.execute(text, {**self._range, "first": first, "count": count, "width": width}).fetchall()
+        text = f"select min(step), max(step), min(value), max(value) {_POINTS} group by (step - :first) / :size"
+        found = self._db.execute(text, {**self._range, "first": first, "size": size}).fetchall()
         kept: set[tuple[int, int, int, float | None]] = set()
         columns = "select step, seq, time_ms, value"
         for low, high, smallest, largest in found:

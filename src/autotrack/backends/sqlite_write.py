@@ -183,7 +183,7 @@ class _Writing:
         purged = self._fetch({record.run_id for record in records})
         for record in records:
             if isinstance(record, WriterEnded):
-                self._writer_ended = record
+                self._writer_ended = self._writer_ended or record  # its last word, wherever it stands
             elif record.run_id not in purged:
                 self._take(record)
         new = self._write_runs()

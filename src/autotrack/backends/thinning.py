@@ -20,16 +20,20 @@ def buckets(points: int) -> int:
     return points // 4
 
 
+def bucket_size(width: int, points: int) -> int:
+    """How many steps a bucket spans, for a curve that spans ``width``."""
+    return -(-width // buckets(points))
+
+
 def kept(steps: np.ndarray[Any, np.dtype[np.int64]], values: np.ndarray[Any, np.dtype[np.float64]], points: int) -> np.ndarray[Any, Any]:
     """The places of the points to keep. ``steps`` ascend; buckets are equal stretches of steps; NaN is never smallest or largest."""
     import numpy as np  # reading only
 
     if len(steps) <= points:
         return np.arange(len(steps))
-    count, low = buckets(points), int(steps[0])
-    width = int(steps[-1]) - low + 1
-    wide = steps.astype(object) if width > 2**62 // count else steps  # beyond 64 bits: Python's own integers
-    bucket = ((wide - low) * count // width).astype(np.int64)
+    low, width = int(steps[0]), int(steps[-1]) - int(steps[0]) + 1
+    apart = (steps if width < 2**62 else steps.astype(object)) - low  # beyond 64 bits: Python's own integers
+    bucket = (apart // bucket_size(width, points)).astype(np.int64)
     starts = np.flatnonzero(np.append(True, bucket[1:] != bucket[:-1]))
     ends = np.append(starts[1:], len(steps)) - 1
     places, missing = np.arange(len(steps)), np.isnan(values)
