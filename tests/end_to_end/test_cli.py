@@ -387,6 +387,7 @@ def test_a_query_that_cannot_be_read_is_pointed_at(place):
     assert lines[1] == "  metrics.loss << 1"
     assert lines[2] == "                ^" or lines[2].strip() == "^"
     assert "position" not in lines[0]
+    assert run("ls", "metrics.loss << 1", "--experiment", "iris", cwd=place, check=2).stderr == done.stderr
 
 
 def test_an_order_that_cannot_be_read_is_pointed_at(place):

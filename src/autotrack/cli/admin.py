@@ -22,7 +22,7 @@ RECOVER = "the file is damaged; copy it away, then: sqlite3 autotrack.db .recove
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-@click.command()
+@click.command(short_help="Print where the store is.")
 @prints
 def where(form: str) -> None:
     """Print where the store is, or would be."""
@@ -43,7 +43,7 @@ def where(form: str) -> None:
         printing.print_csv([said])
 
 
-@click.command()
+@click.command(short_help="Check settings, store and frameworks.")
 @prints
 def doctor(form: str) -> None:
     """Check settings, store and frameworks, and say what is wrong.
@@ -61,7 +61,7 @@ def doctor(form: str) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command()
+@click.command(short_help="Remove deleted runs for good.")
 @click.option("--older-than", default="30d", show_default=True, metavar="AGE", help="Only runs deleted longer ago than this (90s, 12h, 30d, 0d).")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @prints
@@ -92,7 +92,7 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
         click.echo(f"{printing.size(said['bytes'])} freed")
 
 
-@click.command()
+@click.command(short_help="Write runs as folders, or copy the store.")
 @click.argument("runs", nargs=-1, shell_complete=complete_run)
 @click.option("--where", "filter", metavar="QUERY", help="Every run that fits a query.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Folder (autotrack-export), with --db file, to write.")
@@ -364,7 +364,10 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
         if rows:
             printing.print_line(to, printing.styled(title, "bold"))
             printing.print_table(to, [printing.Column(""), printing.Column("", least=20), printing.Column("", 1, least=20)], rows)
-    wrong = sum(not one["ok"] for one in findings)
-    printing.print_line(
-        to, printing.styled(f"{printing.plural(wrong, 'thing')} to see to.", "red") if wrong else printing.styled("All is well.", "green")
-    )
+    wrong = [one for one in findings if not one["ok"]]
+    if not wrong:
+        printing.print_line(to, printing.styled("All is well.", "green"))
+        return
+    click.echo(f"\n{printing.plural(len(wrong), 'thing')} to see to:")
+    for one in wrong:
+        click.echo(f"  {one['name']}: {printing.clean(one['value'])}" + (f"\n    {printing.clean(one['advice'])}" if one["advice"] else ""))

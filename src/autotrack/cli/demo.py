@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NEEDED = {"sklearn": "scikit-learn", "xgboost": "xgboost"}
 
 
-@click.command()
+@click.command(short_help="Train real models and show the result.")
 @click.argument("folder", default="autotrack-demo", type=click.Path(file_okay=False, path_type=Path))
 def demo(folder: Path) -> None:
     """Train a few scikit-learn and XGBoost models and show what was recorded.

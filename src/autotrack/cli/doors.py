@@ -64,6 +64,10 @@ class Group(click.Group):
             forget_output()
         sys.exit(code)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which they were added: that in which one comes to need them."""
+        return list(self.commands)
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Beside click's own words: `autotrack train.py` wants `autotrack run train.py`."""
         try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PATIENCE_S = (0.2, 0.5, 1.0, 2.0, 4.0)  # a training run may be holding the store just now
 
 
-@click.command()
+@click.command(short_help="Set tags of a run.")
 @click.argument("run", shell_complete=complete_run)
 @click.argument("tags", nargs=-1, metavar="KEY=VALUE…")
 @click.option("-d", "--delete", "removed", multiple=True, metavar="KEY", help="Take this tag off.")
@@ -51,7 +51,7 @@ def tag(run: str, tags: tuple[str, ...], removed: tuple[str, ...], form: str) ->
     told(backend, [view.id], form)
 
 
-@click.command()
+@click.command(short_help="Give a run another name.")
 @click.argument("run", shell_complete=complete_run)
 @click.argument("name")
 @prints
@@ -65,7 +65,7 @@ def rename(run: str, name: str, form: str) -> None:
     told(backend, [view.id], form)
 
 
-@click.command()
+@click.command(short_help="Write a run's notes.")
 @click.argument("run", shell_complete=complete_run)
 @click.argument("text", nargs=-1)
 @click.option("--append", is_flag=True, help="Add below what is there.")
@@ -87,7 +87,7 @@ def note(run: str, text: tuple[str, ...], append: bool, form: str) -> None:
     told(backend, [view.id], form)
 
 
-@click.command()
+@click.command(short_help="Delete runs; --undo brings them back.")
 @click.argument("runs", nargs=-1, required=True, shell_complete=complete_run)
 @click.option("--undo", is_flag=True, help="Bring deleted runs back.")
 @prints

@@ -33,7 +33,7 @@ class Launch(click.Command):
         return super().parse_args(ctx, args[:own])
 
 
-@click.command("run", cls=Launch, options_metavar="[--experiment NAME] [--uri URL]", short_help="Run a program observed, unchanged.")
+@click.command("run", cls=Launch, options_metavar="[--experiment NAME] [--uri URL]", short_help="Run an unchanged program observed.")
 @click.option("--experiment", metavar="NAME", help="Experiment of the runs it opens (AUTOTRACK_EXPERIMENT).")
 @click.option("--uri", metavar="URL", help="Store to record into (AUTOTRACK_URI).")
 @click.pass_context

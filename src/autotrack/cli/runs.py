@@ -25,7 +25,7 @@ CHILDREN = 20  # runs inside a run that show lists
 PLOTS = 6  # pictures that show draws unasked
 
 
-@click.command()
+@click.command(short_help="List runs, newest first.")
 @click.argument("filter", default="")
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="Lines to show.")
 @click.option("--all", "unfold", is_flag=True, help="One line for every run: neither folded nor without the runs inside runs.")
@@ -61,7 +61,7 @@ def ls(filter: str, limit: int, unfold: bool, experiment: str | None, deleted: b
             click.echo(f"… and older ones: autotrack ls -n {limit * 5}", err=True)
 
 
-@click.command()
+@click.command(short_help="Find runs by a query.")
 @click.argument("filter", default="")
 @click.option("--order-by", default="", metavar="KEYS", help='For example "metrics.f1 desc, params.lr"; default: newest first.')
 @click.option("-n", "--limit", default=100, show_default=True, type=click.IntRange(min=1), help="Runs to show.")
@@ -89,7 +89,7 @@ def search(filter: str, order_by: str, limit: int, columns: str, deleted: bool, 
         print_runs(printing.console(), runs, spoken_of(filter, order_by, columns))
 
 
-@click.command()
+@click.command(short_help="Show one run.")
 @click.argument("run", required=False, shell_complete=complete_run)
 @click.option("--last", is_flag=True, help="The run that started last.")
 @click.option("--curve", "curves", multiple=True, metavar="KEY", help="Draw this metric; several go into one picture.")
@@ -109,7 +109,7 @@ def show(run: str | None, last: bool, curves: tuple[str, ...], form: str) -> Non
         print_run(printing.console(), view, curves)
 
 
-@click.command()
+@click.command(short_help="Show where runs differ.")
 @click.argument("runs", nargs=-1, required=True, shell_complete=complete_run)
 @prints
 def compare(runs: tuple[str, ...], form: str) -> None:
@@ -146,6 +146,9 @@ def compare(runs: tuple[str, ...], form: str) -> None:
 def narrowed(filter: str, experiment: str | None) -> str:
     if experiment is None:
         return filter
+    from autotrack.query import parse
+
+    parse(filter)  # what is wrong with it is pointed at in its own text
     quoted = "'" + experiment.replace("'", "''") + "'"
     return f"({filter}) and experiment = {quoted}" if filter.strip() else f"experiment = {quoted}"
 
