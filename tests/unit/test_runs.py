@@ -268,7 +268,7 @@ def test_a_run_is_resumed_after_its_largest_step(tracked):
 def test_an_unknown_id_is_an_error_and_a_unique_beginning_is_enough(tracked):
     with pytest.raises(RunNotFound, match="01AAAAAAAAAAAAAAAAAAAAAAAA"):
         start_run(run_id="01AAAAAAAAAAAAAAAAAAAAAAAA")
-    with start_run("a") as a, start_run("b") as b:
+    with start_run("a") as a, start_run("b"):
         pass
     common = a.id[:25]  # they are counted
     assert get_run(a.id.lower()).name == "a"

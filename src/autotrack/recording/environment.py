@@ -10,7 +10,9 @@ import functools
 import os
 import platform
 import re
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +67,7 @@ def surroundings(_pid: int, cwd: str) -> dict[str, Any]:
         },
         "packages": asked(lambda: dict[str, Any](sorted(packages())), unknown),
         "host": place.host(),
-        "os": asked(platform.platform, sys.platform),
+        "os": " ".join(os.uname()[i] for i in (0, 2, 4)) if hasattr(os, "uname") else sys.platform,
         "container": container(),
         "cpu": {"model": asked(cpu_model, None), "count": os.cpu_count(), "usable": usable_cpus()},
         "memory_bytes": asked(lambda: os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), None),
@@ -203,8 +205,6 @@ def commit_of(root: Path) -> tuple[dict[str, Any], bytes]:
 
 def changes(root: Path, git: Path) -> bytes:
     """What ``git diff HEAD`` says, on a copy of the index: git would refresh the user's."""
-    import tempfile
-
     ask = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(root))
     with tempfile.NamedTemporaryFile(prefix="autotrack-") as index:
         index.write((git / "index").read_bytes())
@@ -227,8 +227,6 @@ def _resolved(git: Path, common: Path, reference: str) -> str | None:
 
 def output_of(command: tuple[str, ...], cwd: str, **variables: str) -> bytes:
     """What a command prints; nothing if it is not there, fails, or takes too long. It cannot ask anything."""
-    import subprocess  # in the background alone
-
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C", **variables}
     try:
         done = subprocess.run(

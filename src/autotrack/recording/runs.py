@@ -139,10 +139,6 @@ class Run:
         if not self._name:
             self._put(RunNoted(self.id, time.time(), "stem", stem))
 
-    def note_environment(self, values: Mapping[str, Any]) -> None:
-        """Add facts about what it ran on (its data sets), merged into what is there."""
-        self._put(RunNoted(self.id, time.time(), "environment", dict(values)))
-
     def note_environment(self, facts: Mapping[str, Any]) -> None:
         """Add to what is known of where and on what it runs; of a fact told twice the last one stands."""
         self._put(RunNoted(self.id, time.time(), "environment", kept.plain(facts, kept.SHORT)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,12 @@ from autotrack.guard import asked
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
+
+
+# Held while psutil is imported: a child that is forked meanwhile would find half a module, and its lock taken for ever.
+_importing = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
 
 
 class SystemMetrics:
@@ -23,7 +31,8 @@ class SystemMetrics:
         runs = [run for run in list(self._tracker.open.values()) if run.parent_id not in self._tracker.open]
         if not runs:
             return
-        import psutil  # some 10 ms, in the background
+        with _importing:
+            import psutil  # some 10 ms, and only a program that runs for long pays
 
         if self._process is None or self._process.pid != psutil.Process().pid:
             self._process = psutil.Process()

@@ -6,7 +6,10 @@ Making one costs little: nothing is on disk before the first record, and the sto
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from autotrack import settings as knobs
 from autotrack.artifacts import ArtifactStore
+from autotrack.backends.opening import open_backend
 from autotrack.guard import guard
 from autotrack.recording.journal import Journal
 from autotrack.recording.replay import replay
@@ -68,8 +72,6 @@ class Tracker:
     def backend(self) -> Backend:
         """The store, opened by the first who asks.   Raises: SettingsError, BackendError."""
         if self._backend is None:
-            from autotrack.backends.opening import open_backend  # not before it is wanted
-
             with self._opening:
                 if self._backend is None:
                     self._make_folder()
@@ -112,8 +114,6 @@ class Tracker:
             return local
         with self._lock:
             if self._scratch is None:
-                import tempfile
-
                 self._scratch = Path(tempfile.mkdtemp(prefix="autotrack-"))
             return self._scratch
 
@@ -162,8 +162,6 @@ class Tracker:
         with self._lock:
             scratch, self._scratch, self._artifacts = self._scratch, None, None
         if scratch is not None:
-            import shutil
-
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _begin(self) -> None:
@@ -172,6 +170,7 @@ class Tracker:
                 return
             local = self.settings.local
             self._make_folder()
+            load(self.settings.uri)
             atexit.register(self._let_go, os.getpid())  # before the writer does the same, so that it comes after
             journal = Journal(None if local is None else local / "journal", append=self.settings.journal == "append")
             writer = Writer(journal, cast("Backend", Deferred(lambda: self.backend)))
@@ -203,6 +202,18 @@ class Tracker:
         self._uploads = None
         if self._scratch is not None:  # the folder is the parent's
             self._scratch = self._artifacts = None
+
+
+def load(uri: str) -> None:
+    """Import what the threads will need, before they begin.
+
+    A thread that imports is a danger to others: a child that is forked meanwhile finds half a module, and its lock taken
+    for ever; and an import that makes a dataclass after Ctrl-C has python forget that it was interrupted (exit code 1, not -2).
+    """
+    if uri.startswith("sqlite:"):
+        importlib.import_module("autotrack.backends.sqlite")
+    elif uri.startswith("memory:"):
+        importlib.import_module("autotrack.backends.memory")
 
 
 class _Process:

@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import queue
+import shutil
 import stat
 import threading
 import time
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from autotrack.artifacts import CHUNK, ArtifactStore, checked_name, digest_of
 from autotrack.errors import BackendError, RunNotFound
 from autotrack.guard import guard
+from autotrack.recording import environment
 from autotrack.records import AnyRecord, ArtifactStored, Batch, RunEnded
 
 if TYPE_CHECKING:
@@ -132,8 +134,6 @@ class Uploads:
             task()
 
     def _note_environment(self, run_id: str) -> None:
-        from autotrack.recording import environment  # once, and here in the background
-
         environment.tell(self._tracker, run_id)
 
     def _recover(self) -> None:
@@ -190,8 +190,6 @@ def copy(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def _remove(folder: Path) -> None:
-    import shutil  # takes long to import; the background pays
-
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,0 +1,90 @@
+"""A notebook: a run opened in one cell is current in the next ones, also where cells await, and the kernel's end ends it truthfully."""
+
+import os
+
+import pytest
+
+import autotrack
+
+nbclient = pytest.importorskip("nbclient")
+nbformat = pytest.importorskip("nbformat")
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+
+def execute(store, *cells, errors=False):
+    """Run cells in a kernel of their own; the notebook with its outputs."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    resources = {"metadata": {"path": str(store.parent)}}
+    return nbclient.NotebookClient(book, timeout=60, kernel_name="python3", resources=resources, allow_errors=errors).execute()
+
+
+def outputs(book):
+    return [output.get("text", output.get("evalue", "")) for cell in book.cells for output in cell.outputs]
+
+
+@pytest.fixture(autouse=True)
+def _quiet_kernel(monkeypatch):
+    monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/someone/work/explore data.ipynb")
+    monkeypatch.delenv("AUTOTRACK_STRICT")
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):  # what the client sets
+        del os.environ[name]
+
+
+def test_a_plain_run_stays_current_in_later_cells_with_and_without_await(store):
+    book = execute(
+        store,
+        "import autotrack\nrun = autotrack.start_run('plain', params={'lr': 0.1})",
+        "import asyncio\nfor step in range(5):\n    await asyncio.sleep(0)\n    autotrack.log({'loss': 1 / (step + 1)}, step=step)",
+        "assert autotrack.current_run() is run\nautotrack.set_tags({'seen': 'yes'})\nwith autotrack.start_run('inner'):\n    await asyncio.sleep(0)\n"
+        "    autotrack.log({'x': 1.0})\nassert autotrack.current_run() is run",
+        "run.finish()\nassert autotrack.current_run() is None",
+    )
+    assert outputs(book) == []
+    (plain,) = autotrack.search_runs("name = 'plain'")
+    (inner,) = autotrack.search_runs("name = 'inner'")
+    assert (plain.status, plain.experiment, plain.params["lr"], plain.tags["seen"]) == ("finished", "explore data", 0.1, "yes")
+    assert plain.history("loss").steps.tolist() == [0, 1, 2, 3, 4]
+    assert (inner.parent_id, inner.metrics["x"], inner.status) == (plain.id, 1.0, "finished")
+    assert autotrack.get_run(plain.id).environment["notebook"] == "/home/someone/work/explore data.ipynb"
+
+
+def test_a_run_opened_in_a_cell_that_awaits_stays_current_too(store):
+    book = execute(
+        store,
+        "import asyncio, autotrack\nawait asyncio.sleep(0)\nrun = autotrack.start_run('awaited')",
+        "autotrack.log({'a': 1.0})",
+        "await asyncio.sleep(0)\nautotrack.log({'b': 2.0})",
+    )
+    assert outputs(book) == []
+    (run,) = autotrack.search_runs()
+    assert dict(run.metrics) == {"a": 1.0, "b": 2.0}
+    assert run.status in ("finished", "interrupted")  # the kernel was shut down, politely or by SIGTERM
+
+
+def test_a_fit_in_one_cell_and_a_log_in_the_next(store):
+    book = execute(
+        store,
+        "import autotrack\nautotrack.autolog()",
+        "from sklearn.datasets import load_iris\nfrom sklearn.linear_model import LogisticRegression\n"
+        "X, y = load_iris(return_X_y=True)\nmodel = LogisticRegression(max_iter=500).fit(X, y)",
+        "autotrack.log({'test/acc': 0.5})",
+    )
+    assert outputs(book) == []
+    (run,) = autotrack.search_runs()
+    assert (run.name, run.status, run.metrics["test/acc"]) == ("LogisticRegression-1", "finished", 0.5)
+
+
+def test_an_error_in_a_cell_ends_nothing_and_a_with_block_fails(store):
+    execute(
+        store,
+        "import autotrack\nrun = autotrack.start_run('plain')",
+        "with autotrack.start_run('block'):\n    1 / 0",
+        "import sys\nsys.exit(3)",
+        "autotrack.log({'later': 1.0})\nrun.finish()",
+        errors=True,
+    )
+    found = {run.name: (run.status, run.error) for run in autotrack.search_runs()}
+    assert found == {"plain": ("finished", None), "block": ("failed", "ZeroDivisionError: division by zero")}
