@@ -179,16 +179,15 @@ OPENS = """
 import sys, time
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendUnavailable
-from autotrack.testing.backend_contract import Teller, logged, started
+from autotrack.records import Batch, MetricsLogged, RunStarted
 path, number = sys.argv[1:]
 sys.stdin.readline()  # all at once
 store = SqliteBackend(path)
 store.runs()
-writer = Teller(store, f"w{number}")
-batches = [writer.batch(started(f"r{number}"))]
-for step in range(10):
-    own = logged(f"r{number}", "own", [1.0] * 5, list(range(step * 5, step * 5 + 5)))
-    batches.append(writer.batch(own, logged("r0", "shared", [float(step)], [step])))
+batches = [Batch(number, 1, (RunStarted(f"r{number}", 1e9, "e"),))]
+for i in range(10):
+    own = MetricsLogged(f"r{number}", 1e9, ("own",), list(range(5 * i, 5 * i + 5)), [1e9] * 5, [[1.0] * 5])
+    batches.append(Batch(number, 2 + 6 * i, (own, MetricsLogged("r0", 1e9, ("shared",), [i], [1e9], [[0.5]]))))
 while batches:
     try:
         store.write(batches[0])

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autotrack.backends.migrations import VERSION, check_may, prepare, version_of
+from autotrack.backends.migrations import is_readable, prepare
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
 LOCK_S = 1.0  # how long SQLite waits for another writer before we say so; our own writer tries again
@@ -135,11 +135,7 @@ class Connections:
         self._check_file()
         db = self._connect_reader(where)
         try:
-            version = version_of(db, self.path)
-            if version is None or version < VERSION:
-                return False
-            check_may(db, "read", self.path)
-            return True
+            return is_readable(db, self.path)
         finally:
             db.close()
 
@@ -150,9 +146,8 @@ class Connections:
         readable = f"{where}?mode=ro{'&immutable=1' if immutable else ''}"
         db = self._connect_reader(readable)
         try:
-            if version_of(db, self.path) is None:
-                raise BackendError(f"{self.path} is empty and cannot be written: there is no store to read")
-            check_may(db, "read", self.path)
+            if not is_readable(db, self.path):
+                raise BackendError(f"{self.path} holds no store, or one of an older version that must be upgraded, and it cannot be written")
         finally:
             db.close()
         self._identify()

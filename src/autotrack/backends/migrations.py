@@ -144,7 +144,16 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     assert version is not None
     if version < VERSION:
         _upgrade(db, path)
-    check_may(db, "write", path)
+    _check_may(db, "write", path)
+
+
+def is_readable(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether there is a store that can be read as it is; a new or an older one must be prepared first.   Raises: SchemaTooNew."""
+    version = version_of(db, path)
+    if version is None or version < VERSION:
+        return False
+    _check_may(db, "read", path)
+    return True
 
 
 def version_of(db: sqlite3.Connection, path: Path) -> int | None:
@@ -157,7 +166,7 @@ def version_of(db: sqlite3.Connection, path: Path) -> int | None:
     return int(_meta(db, "schema_version"))
 
 
-def check_may(db: sqlite3.Connection, what: str, path: Path) -> None:
+def _check_may(db: sqlite3.Connection, what: str, path: Path) -> None:
     """Whether this version may ``read`` or ``write`` the store.   Raises: SchemaTooNew, which says what to do."""
     if _meta(db, "min_reader" if what == "read" else "min_writer") > VERSION:
         raise SchemaTooNew(f"{path} was made by a newer autotrack, and this one may not {what} it: upgrade it (pip install -U autotrack-ml)")

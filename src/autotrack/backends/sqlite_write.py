@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from autotrack.backends import migrations
 from autotrack.backends.accept import to_ms
-from autotrack.backends.migrations import VERSION
 from autotrack.backends.sql import RECENT, Typed, encoded
 from autotrack.errors import SchemaTooNew
 from autotrack.records import (
@@ -151,7 +151,7 @@ def write_batch(db: sqlite3.Connection, batch: Batch, known: Known, now_ms: int)
     """Write what the store lacks of a batch of accepted records; return the ids of the runs that are new."""
     asked = "select (select last_record from writers where id = ?), (select value from meta where name = 'min_writer')"
     last, oldest = db.execute(asked, (batch.writer,)).fetchone()
-    if oldest > VERSION:
+    if oldest > migrations.VERSION:
         raise SchemaTooNew("the store was upgraded by a newer autotrack meanwhile, and this one may not write it any more: upgrade it")
     records = batch.records if last is None else batch.after(last)
     new: list[int] = []
