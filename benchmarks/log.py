@@ -141,6 +141,7 @@ def main() -> None:
             show("  ns a call", [(n, f"p50 {percentile(t, 0.5):9.0f}   p99 {percentile(t, 0.99):9.0f}") for n, t in times.items()])
             verdict(f"p50 inside a {name} step, autotrack / raw", percentile(times["autotrack"], 0.5) / percentile(times["raw"], 0.5), 0.9)
         run.finish()
+        autotrack.flush()
 
 
 if __name__ == "__main__":

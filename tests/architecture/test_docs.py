@@ -89,3 +89,8 @@ def test_every_command_has_a_paragraph():
 
     text = (ROOT / "docs" / "cli.md").read_text()
     assert [name for name in cli.commands if f"autotrack {name}" not in text] == []
+
+
+def test_what_is_recorded_is_as_the_integrations_say():
+    done = subprocess.run([sys.executable, ROOT / "scripts" / "recorded.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
