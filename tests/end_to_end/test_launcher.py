@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from autotrack.cli.launch import plain_name
+
 AUTOTRACK = [str(Path(sys.executable).with_name("autotrack"))]
 
 PROBE = """
@@ -53,7 +55,7 @@ def environment(tmp_path):
 
 
 def plain(*words, cwd, env):
-    return subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run([plain_name(sys.executable), *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
 
 
 def observed(*words, cwd, env):
@@ -119,6 +121,20 @@ def test_its_children_are_not(project, environment):
 def test_disabled_means_untouched(project, environment):
     assert observed("observed.py", cwd=project, env={**environment, "AUTOTRACK_DISABLED": "1"}).stdout == "False\n"
     assert observed("observed.py", cwd=project, env={**environment, "AUTOTRACK_DISABLED": "0"}).stdout == "True\n"
+
+
+def test_a_wrong_setting_is_said_in_a_line_and_the_program_runs(project, environment):
+    done = observed("observed.py", cwd=project, env={**environment, "AUTOTRACK_EXPERIMNT": "x"})
+    assert done.stdout == "False\n"
+    assert done.stderr.count("\n") == 1
+    assert "did you mean AUTOTRACK_EXPERIMENT" in done.stderr
+    assert observed("--uri", "nowhere", "observed.py", cwd=project, env=environment).returncode == 1
+
+
+def test_a_working_directory_that_is_gone(project, environment):
+    command = f"mkdir gone; cd gone; rmdir ../gone; {AUTOTRACK[0]} run {project}/observed.py"
+    done = subprocess.run(["bash", "-c", command], cwd=project, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_any_command_that_starts_python(project, environment):

@@ -16,7 +16,8 @@ from typing import NoReturn
 
 import click
 
-from autotrack.settings import TRUE
+from autotrack.errors import SettingsError
+from autotrack.settings import load
 
 INJECTED = str(Path(__file__).with_name("inject"))
 BLIND = {"I": "ignores PYTHONPATH", "E": "ignores PYTHONPATH", "S": "skips site"}  # python's options that keep us out
@@ -61,13 +62,17 @@ def run(ctx: click.Context, experiment: str | None, uri: str | None) -> None:
         environment["AUTOTRACK_EXPERIMENT"] = experiment
     if uri is not None:
         environment["AUTOTRACK_URI"] = uri
-    if environment.get("AUTOTRACK_DISABLED", "").lower() in TRUE:
-        replace_process(command, environment)
+    try:
+        is_off = load(experiment=experiment, uri=uri).disabled
+    except SettingsError as error:
+        if experiment is not None or uri is not None:
+            raise
+        click.echo(f"autotrack: {error}: the program runs unobserved", err=True)
+        is_off = True
     blind = [f"python -{letter} {reason}" for letter, reason in BLIND.items() if letter in interpreter_flags(options)]
-    if blind:
+    if blind and not is_off:
         click.echo(f"autotrack: {', '.join(blind)}: the program runs unobserved", err=True)
-        replace_process(command, environment)
-    replace_process(command, injected(environment))
+    replace_process(command, environment if is_off or blind else injected(environment))
 
 
 def interpreter() -> str:
@@ -77,7 +82,13 @@ def interpreter() -> str:
         for place in ("bin/python", "Scripts/python.exe"):
             if (Path(active) / place).exists():
                 return str(Path(active) / place)
-    return sys.executable
+    return plain_name(sys.executable)
+
+
+def plain_name(executable: str) -> str:
+    """The ``python`` beside a ``python3`` that is the same: what a user would have typed, and reads in messages."""
+    usual = Path(executable).with_name("python")
+    return str(usual) if usual.exists() and usual.samefile(executable) else executable
 
 
 def interpreter_flags(words: Sequence[str]) -> str:

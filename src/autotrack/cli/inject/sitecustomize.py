@@ -54,7 +54,7 @@ def is_launcher(arguments: list[str]) -> bool:
 
 def restore_environment() -> bool:
     """Give PYTHONPATH back as the user had it; whether this is the program that is meant."""
-    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != HERE]
+    sys.path[:] = [folder for folder in sys.path if folder != HERE]
     sys.path_importer_cache.pop(HERE, None)
     ours = os.environ.pop("PYTHONPATH", "")
     before = os.environ.pop("AUTOTRACK_RUN_PYTHONPATH", None)
@@ -105,7 +105,7 @@ def give_back_names(loaded: set[str]) -> None:
     The program's folder comes before the standard library, so plain python would have imported the program's.
     """
     script = program(command_line())
-    folder = os.path.dirname(os.path.abspath(script)) if os.path.exists(script) else os.getcwd()
+    folder = os.path.dirname(script) if os.path.exists(script) else ""
     for name in loaded & sys.stdlib_module_names:
         if os.path.exists(os.path.join(folder, name + ".py")) or os.path.exists(os.path.join(folder, name, "__init__.py")):
             del sys.modules[name]
