@@ -126,11 +126,11 @@ def frameworks(monkeypatch):
 
 
 def story(tracked):
-    """Every run as ``name``, its children, and whether it has the engine's curve."""
+    """Every run as ``name``, whether it has the engine's curve, and its children by name (a clock may stand still)."""
     runs = tracked.runs()
 
     def tell(run):
-        inside = [tell(child) for child in runs if child.parent_id == run.id]
+        inside = sorted(tell(child) for child in runs if child.parent_id == run.id)
         name = run.name.rpartition("-")[0] or run.name
         return name + ("~" if "train/loss" in run.metrics else "") + (f"({', '.join(inside)})" if inside else "")
 
@@ -170,7 +170,7 @@ def test_the_first_fit_in_a_users_run_is_part_of_it_and_each_further_one_a_child
         Booster(lr=0.5).fit()
         Ridge(alpha=1.0).fit()
         Booster().fit()
-    assert story(tracked) == ["mine~(Ridge, Booster~)"]
+    assert story(tracked) == ["mine~(Booster~, Ridge)"]
     mine = next(run for run in tracked.runs() if run.name == "mine")
     assert mine.params == {"lr": 0.5, "eta": 0.1, "depth": 3, "seed": None}
     assert mine.status == "finished"
@@ -183,7 +183,7 @@ def test_a_run_that_the_user_opens_inside_a_fit_is_fitted_into(tracked):
 
     Hooked(call=open_one).fit()
     assert story(tracked) == ["Hooked(inside)"]
-    assert "time/fit_s" in tracked.runs()[-1].metrics
+    assert all("time/fit_s" in run.metrics for run in tracked.runs())
 
 
 def test_what_the_user_logs_inside_a_fit_lands_in_its_run(tracked):
