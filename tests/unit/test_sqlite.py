@@ -261,6 +261,8 @@ def test_connections_are_closed_but_never_finalised(store, writer):
         db.execute("select 1")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_fork_while_another_thread_writes_does_not_block_the_child(store, writer):
     writer.tell(started("r"))
     with store._connections._lock:  # as a thread that writes holds it
@@ -424,6 +426,15 @@ def test_purge_goes_in_pieces_and_a_death_in_between_is_made_good(store, writer,
     for table in ("run", "param", "tag", "summary", "metric_summary"):
         assert ask(path, f"select count(*) from {table}") == [(1,)]
     assert recounted(path) == []
+
+
+def test_a_purged_store_gives_its_pages_back(store, writer, path):
+    writer.tell(started("r"), logged("r", "x", [float(i) for i in range(60_000)]))
+    before = ask(path, "pragma page_count")[0][0]
+    store.delete(["r"])
+    store.purge(0)
+    assert ask(path, "pragma freelist_count") == [(0,)]
+    assert ask(path, "pragma page_count")[0][0] < before / 5
 
 
 # The same as the reference.

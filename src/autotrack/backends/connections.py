@@ -59,18 +59,30 @@ class Connections:
         with _in_our_words(self.path):
             self._open_for_reading()
             self._check_file()
-            db = self._idle.pop() if self._idle else self._connect_reader(self._readable)
+            db = self._take_reader()
             try:
                 db.execute("begin")
                 yield db
-                db.execute("commit")
-            except BaseException:
-                db.close()
-                raise
-            if self._closed or len(self._idle) >= _IDLE_READERS:
-                db.close()
-            else:
-                self._idle.append(db)
+            finally:
+                self._put_back(db)
+
+    def _take_reader(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect_reader(self._readable)
+
+    def _put_back(self, db: sqlite3.Connection) -> None:
+        try:
+            if db.in_transaction:
+                db.execute("rollback")
+        except sqlite3.Error:  # the file is damaged or gone, which was said already
+            db.close()
+            return
+        if self._closed or len(self._idle) >= _IDLE_READERS:
+            db.close()
+        else:
+            self._idle.append(db)
 
     def close(self) -> None:
         """Close all that this process opened. A later use opens again."""

@@ -26,7 +26,9 @@ from autotrack.records import Batch
 from autotrack.views import RunView, Series
 
 _ANALYZED = (1_000, 10_000, 100_000)  # with so many runs the query planner looks at the tables again: 1 ms
-_PURGE = 5_000  # points a transaction, so that writers wait for milliseconds
+_PURGE = 5_000  # points a transaction, so that writers wait for milliseconds; and so the others
+_PURGE_RUNS = 100
+_SHRINK = 2_000  # pages
 
 
 class SqliteBackend:
@@ -71,18 +73,26 @@ class SqliteBackend:
             return db.execute(text, (None if undo else _now_ms(), json.dumps(list(run_ids)), not undo)).rowcount
 
     def purge(self, older_than_s: float) -> int:
-        """See Backend.purge. First the runs go, then their points in pieces; what a death leaves, the next purge removes."""
-        before = _now_ms() - round(older_than_s * 1000)
-        with self._ours().writing() as db, _transaction(db):
-            db.execute("insert into purged(uid, run_id, has_points) select uid, id, 1 from run where deleted_ms <= ?", (before,))
-            db.execute("delete from metric_summary where run_id in (select id from run where deleted_ms <= ?)", (before,))
-            count = db.execute("delete from run where deleted_ms <= ?", (before,)).rowcount
-            db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+        """See Backend.purge. First the runs go, then their points, all in pieces; what a death leaves, the next purge removes."""
+        before, count = _now_ms() - round(older_than_s * 1000), 0
+        while gone := self._purge_runs(before):
+            count += gone
         while self._purge_points():
             pass
-        with self._ours().writing() as db:
-            db.executescript("pragma incremental_vacuum")  # by ``execute`` it frees one page
+        self._shrink()
         return count
+
+    def _purge_runs(self, before: int) -> int:
+        """Remove some runs; return how many."""
+        with self._ours().writing() as db, _transaction(db):
+            found = db.execute("select id from run where deleted_ms <= ? limit ?", (before, _PURGE_RUNS)).fetchall()
+            asked = (json.dumps([number for (number,) in found]),)
+            db.execute("insert into purged(uid, run_id, has_points) select uid, id, 1 from run where id in (select value from json_each(?))", asked)
+            db.execute("delete from metric_summary where run_id in (select value from json_each(?))", asked)
+            db.execute("delete from run where id in (select value from json_each(?))", asked)  # and, by cascade, what refers to it
+            if not found:
+                db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+        return len(found)
 
     def _purge_points(self) -> bool:
         """Remove some points of one purged run; whether there may be more."""
@@ -95,6 +105,16 @@ class SqliteBackend:
             if gone < _PURGE:
                 db.execute("update purged set has_points = 0 where run_id = ?", run)
         return True
+
+    def _shrink(self) -> None:
+        """Give freed pages back to the file system."""
+        left = -1
+        while left != 0:
+            with self._ours().writing() as db:
+                db.executescript(f"pragma incremental_vacuum({_SHRINK})")  # by ``execute`` it frees one page
+                before, left = left, db.execute("pragma freelist_count").fetchone()[0]
+            if left == before:  # a store without auto_vacuum keeps them for later
+                return
 
     # The reading stair.
 

@@ -90,9 +90,11 @@ class Names:
         self._names: dict[int, str] = {}
 
     def of(self, db: sqlite3.Connection) -> dict[int, str]:
-        """All names that this state of the store knows."""
+        """All names that this state of the store knows. (A dictionary is replaced, never changed: other threads may be reading it.)"""
         newest = max(self._names, default=0)
-        self._names.update(db.execute("select id, name from key where id > ?", (newest,)).fetchall())
+        more = db.execute("select id, name from key where id > ?", (newest,)).fetchall()
+        if more:
+            self._names = {**self._names, **dict(more)}
         return self._names
 
 
