@@ -17,12 +17,23 @@ from autotrack.values import Scalar, Status
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+_entropy: list[bytes] = []  # asked for in advance: ``os.urandom`` lets go of the interpreter's lock, and gets it back late beside a busy thread
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_entropy.clear)
+
+
 def new_run_id() -> str:
     """Make a ULID: 26 characters, sortable by time; its randomness is ``os.urandom``'s, never a global generator's.
 
     Source: https://github.com/ulid/spec
     """
-    number = int(time.time() * 1000) << 80 | int.from_bytes(os.urandom(10), "big")
+    try:
+        drawn = _entropy.pop()
+    except IndexError:
+        pool = os.urandom(640)
+        drawn = pool[:10]
+        _entropy.extend(pool[start : start + 10] for start in range(10, 640, 10))
+    number = int(time.time() * 1000) << 80 | int.from_bytes(drawn, "big")
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
 
 MOST_TRACEBACK = 200_000  # characters
-LAST_UPLOADS_S = 30.0  # what is still to be uploaded at exit may take so long; the rest is done by whoever opens the store next
+LAST_UPLOADS_S = 10.0  # what is still to be uploaded at exit may take so long; the rest is done by whoever opens the store next
 
 Outcome = tuple[Status, BaseException | str | None]
 
@@ -72,7 +72,13 @@ class _Exit:
         self.lock = threading.RLock()
 
 
+    def after_fork(self) -> None:
+        self.lock = threading.RLock()
+
+
 _exit = _Exit()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_exit.after_fork)
 
 
 def expect(tracker: Tracker) -> None:
@@ -119,7 +125,7 @@ def at_exit() -> None:
         with guard("ending runs at exit"):
             for run in reversed(list(tracker.open.values())):
                 run.end(status, error)
-            tracker.uploads.close(LAST_UPLOADS_S)
+            tracker.finish_uploads(LAST_UPLOADS_S)
             if tracker.settings.local is None:
                 tracker.tidy()
         with guard("saying what was recorded"):

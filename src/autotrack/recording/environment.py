@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from autotrack.guard import asked
 from autotrack.recording import place
 from autotrack.records import ArtifactStored, RunNoted
-from autotrack.values import MASK, cut, is_secret
+from autotrack.values import MASK, cut, is_secret, plain
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
@@ -44,7 +44,7 @@ def tell(tracker: Tracker, run_id: str) -> None:
     cwd = asked(os.getcwd, "")
     git, diff = asked(lambda: repository(cwd, place.script()), NOTHING)
     known = {**surroundings(os.getpid(), cwd), **changing(), **({"git": git} if git else {})}
-    tracker.journal.put(RunNoted(run_id, time.time(), "environment", known))
+    tracker.journal.put(RunNoted(run_id, time.time(), "environment", plain(known, 10_000)))
     if diff:
         tracker.journal.put(ArtifactStored(run_id, time.time(), DIFF, tracker.artifacts.put_bytes(diff), len(diff), "diff"))
 

@@ -163,7 +163,7 @@ class Run:
         if not root.is_dir():
             raise NotADirectoryError(f"{root} is no folder; log_artifact takes a file")
         found = [Path(where) / file for where, _, files in os.walk(root, onerror=_raise) for file in files]
-        names = [checked_name("/".join(filter(None, (name.strip("/"), path.relative_to(root).as_posix())))) for path in found]
+        names = [checked_name("/".join(filter(None, (name.strip("/"), kept.cut(path.relative_to(root).as_posix(), 10_000))))) for path in found]
         for path, each in sorted(zip(found, names, strict=True)):
             self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
 
@@ -398,7 +398,7 @@ def start_run(
         return _opened(here, name, experiment, parent_id, run_id)
 
     run = opened()
-    run.call_site = call_site
+    run.call_site = kept.cut(call_site, 1_000)
     run._again = lambda: start_run(name, experiment=experiment, params=params, tags=tags, notes=notes, run_id=run_id, parent=parent)
     run._outer = outer
 
@@ -469,7 +469,7 @@ def open_run(
             parent_id=None if parent is None else parent.id,
         )
         run.kind = kind
-        run.call_site = call_site
+        run.call_site = kept.cut(call_site, 1_000)
         _started(run, at=started)
         if stem and not name:
             run.note_stem(stem)
@@ -507,7 +507,7 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
 
 
 def _experiment(here: Tracker) -> str:
-    return here.settings.experiment or experiment_here()
+    return here.settings.experiment or kept.name_of(experiment_here())
 
 
 def current_run() -> Run | None:

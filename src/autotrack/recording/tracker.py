@@ -147,8 +147,7 @@ class Tracker:
     def close(self, timeout_s: float = 5.0) -> None:
         """Flush, then stop the threads and let go of the store. What is recorded later starts them again."""
         until = time.monotonic() + timeout_s
-        if self._uploads is not None:
-            self._uploads.close(timeout_s)
+        self.finish_uploads(timeout_s)
         if self._writer is not None:
             self._writer.close(max(0.05, until - time.monotonic()))
         with self._opening:
@@ -156,6 +155,11 @@ class Tracker:
         if backend is not None:
             backend.close()
         self.tidy()
+
+    def finish_uploads(self, timeout_s: float) -> None:
+        """Bring the files that wait into the store, and end the thread that does it."""
+        if self._uploads is not None:
+            self._uploads.close(timeout_s)
 
     def tidy(self) -> None:
         """Remove the temporary folder, if there was one."""

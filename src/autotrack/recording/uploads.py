@@ -18,6 +18,7 @@ import shutil
 import stat
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
@@ -38,6 +39,7 @@ except ImportError:  # not everywhere; there nobody recovers what others staged
     fcntl = None  # type: ignore[assignment]
 
 IDLE_S = 1.0  # after which the thread ends
+GATHER_S = 0.02  # a loop of quick fits wakes the thread once for many
 ABANDONED_S = 60.0  # a staging folder without a lock file is being made, or is a leftover
 LOCK = "lock"
 
@@ -54,6 +56,8 @@ class Uploads:
         self._queue: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
+        self._noted: deque[str] = deque()  # runs that do not know their environment yet
+        self._gathering = threading.Lock()  # held while a task for them waits
         self._numbers = itertools.count()
         self._staging: Path | None = None
         self._lock_file: int | None = None
@@ -61,7 +65,9 @@ class Uploads:
 
     def note_environment(self, run_id: str) -> None:
         """Tell a run where it runs, as soon as that is known."""
-        self._add(functools.partial(self._note_environment, run_id))
+        self._noted.append(run_id)
+        if self._gathering.acquire(blocking=False):  # else the task that takes them all is on its way
+            self._add(self._note_environments)
 
     def take_file(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None = None) -> None:
         """Stage a copy of a file.   Raises: OSError if it cannot be read."""
@@ -133,8 +139,12 @@ class Uploads:
         with guard("working in the background"):
             task()
 
-    def _note_environment(self, run_id: str) -> None:
-        environment.tell(self._tracker, run_id)
+    def _note_environments(self) -> None:
+        time.sleep(GATHER_S)
+        self._gathering.release()
+        while self._noted:
+            with guard("reading the environment"):
+                environment.tell(self._tracker, self._noted.popleft())
 
     def _recover(self) -> None:
         if self._tracker.settings.local is not None:
