@@ -219,10 +219,17 @@ def flat(run: RunView) -> dict[str, Any]:
 
 def brief(metrics: Mapping[str, Any], most: int = 3) -> str:
     """A few metrics on a line, those of held-out data and totals first."""
-    keys = sorted((key for key, value in metrics.items() if isinstance(value, (int, float))), key=weight)[:most]
-    return "  ".join(f"{key}={metrics[key]:.4g}" for key in keys)
+    keys = [key for key, value in metrics.items() if isinstance(value, (int, float))]
+    return "  ".join(f"{key}={metrics[key]:.4g}" for key in telling(keys)[:most])
 
 
+def telling(keys: Iterable[str]) -> list[str]:
+    """Metrics by weight, without what only counts or times, unless there is nothing else."""
+    ordered = sorted(keys, key=weight)
+    return [key for key in ordered if weight(key)[0] < COUNTS] or ordered
+
+
+COUNTS = 40  # the weight from which on a metric only counts or times
 TELLING = ("test", "val", "eval", "score", "acc", "auc", "f1", "loss", "error", "rmse", "best")
 
 
@@ -230,7 +237,8 @@ def weight(key: str) -> tuple[int, str]:
     """Sorts metrics by how much they say of a run: held-out data first, training after it, counts and times last."""
     name = key.lower()
     place = next((i for i, word in enumerate(TELLING) if word in name), len(TELLING))
-    return place + 20 * ("train" in name) + 40 * name.startswith(("time/", "n_", "system/", "lr", "epoch")), key
+    counts = name.startswith(("time/", "n_", "system/", "lr", "epoch")) or name.endswith("_index")
+    return place + 20 * ("train" in name) + COUNTS * counts, key
 
 
 def shortened(value: Any, most: int = 60) -> str:

@@ -102,8 +102,9 @@ def report(folder: Path, uri: str, started: float) -> None:
 def curves_of(run: RunView) -> list[str]:
     """The curves of one measure that say most of a run: of held-out data, and of training beside it."""
     long = [key for key, stats in run.statistics.items() if stats.count > 2 and not key.startswith(("system/", "lr", "epoch"))]
-    held_out = sorted(key for key in long if key.startswith(("val/", "test/")))
-    measure = (held_out or sorted(long) or [""])[0].rpartition("/")[2]
+    falling = [key for key in long if any(word in key for word in ("loss", "rmse", "error"))] or long
+    held_out = [key for key in falling if key.startswith(("val/", "test/"))]
+    measure = min(held_out or falling, default="").rpartition("/")[2]
     return sorted(key for key in long if key.rpartition("/")[2] == measure)
 
 

@@ -253,7 +253,7 @@ def metrics_of(line: Fold) -> str:
 
 def few_metrics(runs: Sequence[RunView], most: int = 3) -> str:
     """The metrics that say most of the runs; of several runs, from lowest to highest."""
-    from autotrack.search import weight
+    from autotrack.search import telling
 
     values: dict[str, list[float]] = {}
     for run in runs:
@@ -261,7 +261,7 @@ def few_metrics(runs: Sequence[RunView], most: int = 3) -> str:
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 values.setdefault(key, []).append(float(value))
     parts = []
-    for key in sorted(values, key=weight)[:most]:
+    for key in telling(values)[:most]:
         low, high = min(values[key]), max(values[key])
         dots = "…" if printing.is_unicode() else ".."
         spread = printing.number(low) if low == high or math.isnan(low) else f"{printing.number(low)}{dots}{printing.number(high)}"
