@@ -81,15 +81,15 @@ def test_what_is_logged_comes_out(journal):
 
 
 def test_objects_come_out_in_their_place(journal):
-    told = [RunStarted("run", 1.0, "exp", params_free := "näme"), ParamsSet("run", 2.0, {"lr": 0.1, "on": True, "n": None, "ß\0\ud800": [1, float("inf")]})]
+    told = [RunStarted("run", 1.0, "exp", "näme"), ParamsSet("run", 2.0, {"lr": 0.1, "on": True, "n": None, "ß\0\ud800": [1, float("inf")]})]
     journal.put(told[0])
     journal.put(told[1])
     journal.lane("run").log({"loss": 1.0}, 0)
     journal.put(RunEnded("run", 3.0, "failed", "boom"))
     found = records(journal)
-    assert found[:2] == told and found[3] == RunEnded("run", 3.0, "failed", "boom")
+    assert found[:2] == told
+    assert found[3] == RunEnded("run", 3.0, "failed", "boom")
     assert points(found) == [(0, {"loss": 1.0})]
-    assert params_free == found[0].name
 
 
 def test_open_runs_are_known(journal):
@@ -100,7 +100,9 @@ def test_open_runs_are_known(journal):
 
 
 @pytest.mark.parametrize("rounds", [1, 3])  # the first call of a key set takes another way than the later ones
-@pytest.mark.parametrize("value", [3, True, np.float32(0.5), np.float64(0.5), np.int8(-3), np.bool_(True), np.array(0.5), np.array([0.5]), float("inf")])
+@pytest.mark.parametrize(
+    "value", [3, True, np.float32(0.5), np.float64(0.5), np.int8(-3), np.bool_(True), np.array(0.5), np.array([0.5]), float("inf")], ids=repr
+)
 def test_numbers_of_all_kinds(journal, value, rounds):
     lane = journal.lane("run")
     for step in range(rounds):
@@ -144,7 +146,9 @@ def test_what_is_no_number_is_said_by_name(journal, value, words, known, many):
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize(("step", "words"), [(3.0, "is a float"), ("3", "is a str"), (None, "is a NoneType"), (2**63, "beyond 64 bits"), (-(2**63) - 1, "beyond")])
+@pytest.mark.parametrize(
+    ("step", "words"), [(3.0, "is a float"), ("3", "is a str"), (None, "is a NoneType"), (2**63, "beyond 64 bits"), (-(2**63) - 1, "beyond")]
+)
 def test_a_wrong_step_is_said_and_costs_nothing_else(journal, step, words, known):
     lane = journal.lane("run")
     if known:
@@ -195,11 +199,9 @@ def test_ten_thousand_names(journal):
     lane.log({f"layer/{n}/weight": float(n) for n in range(10_000)}, 0)  # in one call
     for n in range(10_000):  # and one a call
         lane.log({f"k{n}": float(n)}, n)
-    found = points(records(journal))
-    assert {key: value for step, each in found if "layer/0/weight" in each or step == 0 for key, value in each.items() if key.startswith("layer")} == {
-        f"layer/{n}/weight": float(n) for n in range(10_000)
-    }
-    assert [(step, each) for step, each in found if not any(key.startswith("layer") for key in each)] == [(n, {f"k{n}": float(n)}) for n in range(10_000)]
+    found = [each for _, each in points(records(journal))]
+    assert {key: value for each in found for key, value in each.items() if "/" in key} == {f"layer/{n}/weight": float(n) for n in range(10_000)}
+    assert found[-10_000:] == [{f"k{n}": float(n)} for n in range(10_000)]
 
 
 def test_names_in_any_script(journal):
@@ -346,6 +348,7 @@ def test_eight_threads_and_a_signal_function_that_logs(journal):
 
     def on_signal(number, frame):
         aside.log({f"s{random.randrange(40)}": 1.0}, next(signalled))
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
 
     def work(n):
         lane = journal.lane(f"run{n % 3}")
@@ -361,7 +364,7 @@ def test_eight_threads_and_a_signal_function_that_logs(journal):
     before = signal.signal(signal.SIGALRM, on_signal)
     sys.setswitchinterval(1e-6)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
         reader = threading.Thread(target=read, args=(found,))
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
         for thread in [reader, *threads]:
@@ -510,7 +513,8 @@ def test_files_are_for_their_owner_and_not_for_child_programs(tmp_path):
     assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "journal").iterdir()} == {0o600}
     ours = [fd for fd in map(int, os.listdir("/proc/self/fd")) if link(fd).startswith(str(tmp_path))]
-    assert ours and not any(map(os.get_inheritable, ours))
+    assert ours
+    assert not any(map(os.get_inheritable, ours))
     finish(journal)
 
 
@@ -579,12 +583,13 @@ def test_after_a_reboot_only_what_was_sealed_is_believed(journal, tmp_path):
 def test_a_forked_child_begins_its_own(mapped, tmp_path):
     lane = mapped.lane("run")
     lane.log({"x": 1.0}, 0)
+    parent = mapped.writer
     pid = os.fork()
     if not pid:
         try:
             lane.log({"x": 2.0}, 1)
             (batch,) = batches(mapped)
-            fine = points(batch.records) == [(1, {"x": 2.0})] and batch.writer != PARENT and len(list(tmp_path.glob("journal/*.lock"))) == 2
+            fine = points(batch.records) == [(1, {"x": 2.0})] and batch.writer != parent and len(list(tmp_path.glob("journal/*.lock"))) == 2
             os._exit(0 if fine and mapped.close() else 1)
         finally:
             os._exit(2)
@@ -592,9 +597,6 @@ def test_a_forked_child_begins_its_own(mapped, tmp_path):
     lane.log({"x": 3.0}, 2)
     assert points(records(mapped)) == [(0, {"x": 1.0}), (2, {"x": 3.0})]
     assert len(list(tmp_path.glob("journal/*.lock"))) == 1
-
-
-PARENT = "0" * 16
 
 
 def test_a_file_system_that_cannot_promise_space_is_never_mapped(tmp_path, monkeypatch):
@@ -606,7 +608,7 @@ def test_a_file_system_that_cannot_promise_space_is_never_mapped(tmp_path, monke
     lane = journal.lane("run")
     for step in range(100):
         lane.log({"x": 1.0}, step)
-    assert "mapped" not in Path("/proc/self/maps").read_text() and str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
     (path,) = files(tmp_path)
     assert path.stat().st_size < 8_000
     assert len(points(records(journal))) == 100

@@ -179,6 +179,7 @@ class Journal:
     def _fresh(self) -> None:
         """Begin as somebody new: at first, in a forked child, and after a close."""
         self._claim: Claim | None = None
+        self._resume = False  # after a fork, to watch for SIGTERM again
         self._writer = os.urandom(8).hex()
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
@@ -421,6 +422,8 @@ class Journal:
                     self._segment = None
                 segment.free()
                 dropped = True
+            if dropped:
+                self.is_full = self.is_stopped  # there is room again
         return dropped
 
     def alive(self) -> Batch:
@@ -610,6 +613,18 @@ class Journal:
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()  # for forks only
 
 
+def _before_fork() -> None:
+    for journal in list(_journals):
+        if journal._claim is not None:
+            journal._resume = journal._claim.pause()
+
+
+def _in_parent() -> None:
+    for journal in list(_journals):
+        if journal._resume and journal._claim is not None:
+            journal._claim.watch()
+
+
 def _in_child() -> None:
     own.clear()
     for journal in list(_journals):
@@ -617,7 +632,7 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 @functools.lru_cache(maxsize=64)

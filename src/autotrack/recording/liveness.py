@@ -38,7 +38,8 @@ class Claim:
         self.writer = ""
         self._lock = self._take()
         self._term = -1
-        self._watch_sigterm()
+        self._is_watching = False
+        self.watch()
 
     def path(self, suffix: str) -> str:
         """The path of one of the writer's files."""
@@ -62,12 +63,22 @@ class Claim:
                     raise
             os.close(fd)  # somebody who looks for orphans was quicker: another name
 
-    def _watch_sigterm(self) -> None:
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or _is_caught_in_c(signal.SIGTERM):
+    def watch(self) -> None:
+        """Have a SIGTERM leave its trace, if it would end the process and nobody else looks at it."""
+        if self._is_watching or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or _is_caught_in_c(signal.SIGTERM):
             return
         with contextlib.suppress(OSError):  # then a SIGTERM will look like a SIGKILL
-            self._term = os.open(self.path("term"), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND, 0o600)
+            if self._term < 0:
+                self._term = os.open(self.path("term"), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND, 0o600)
             faulthandler.register(signal.SIGTERM, file=self._term, all_threads=False, chain=True)
+            self._is_watching = True
+
+    def pause(self) -> bool:
+        """While the process forks: a child that is ended at once must not leave its trace in our file. Whether it did watch."""
+        was_watching, self._is_watching = self._is_watching, False
+        if was_watching:
+            faulthandler.unregister(signal.SIGTERM)
+        return was_watching
 
     def touch(self) -> None:
         """Note that the process lives: the time of the lock file is when it was last known to."""
@@ -90,11 +101,10 @@ class Claim:
         os.close(self._lock)
 
     def _unwatch(self) -> None:
-        if self._term < 0:
-            return
-        faulthandler.unregister(signal.SIGTERM)
-        os.close(self._term)
-        self._term = -1
+        self.pause()
+        if self._term >= 0:
+            os.close(self._term)
+            self._term = -1
 
 
 def _is_caught_in_c(number: int) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autotrack.errors import BackendUnavailable, RecordRejected, SchemaTooNew, StoreGone
+from autotrack.errors import BackendError, RecordRejected
 from autotrack.guard import guard
 from autotrack.recording.liveness import own, owner
 from autotrack.recording.mounts import is_network
@@ -82,7 +82,7 @@ def replay(folder: Path, backend: Backend) -> int:
                     if orphan is not None:
                         orphan.apply(backend)
                         done += 1
-            except (BackendUnavailable, SchemaTooNew, StoreGone):
+            except BackendError:  # out of reach, gone, or of a newer schema: another time
                 return done
     return done
 

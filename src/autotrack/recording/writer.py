@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autotrack.errors import BackendUnavailable, SchemaTooNew, StoreGone
+from autotrack.errors import BackendError, BackendUnavailable, StoreGone
 from autotrack.guard import guard
 from autotrack.recording.replay import deliver, replay
 
@@ -259,10 +259,10 @@ class Writer:
                 self._journal.stop()
                 self._say("gone", "the store was deleted; recording stopped. Start the program anew to record again.")
                 return False
-            except SchemaTooNew as error:
-                self._say("new", "autotrack cannot record: %s", error)
             except BackendUnavailable as error:
                 logger.debug("the store cannot be written just now", exc_info=error)
+            except BackendError as error:  # a newer schema, an older SQLite: it may be put right while we wait
+                self._say("unfit", "autotrack cannot record: %s", error)
             else:
                 self._wait_s = 0.0
                 if refused:
