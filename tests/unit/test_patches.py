@@ -207,6 +207,20 @@ def test_a_name_that_a_user_bound_before_is_rebound_and_restored(toy, ours, obse
     assert user.learn is toy.train is original
 
 
+def test_looking_for_names_loads_no_lazy_module(toy, ours, observe, tmp_path, monkeypatch):
+    from importlib import util
+
+    (tmp_path / "patches_lazy.py").write_text("raise AssertionError('loaded')")
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = util.find_spec("patches_lazy")
+    spec.loader = util.LazyLoader(spec.loader)
+    module = util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "patches_lazy", module)
+    spec.loader.exec_module(module)
+    ours.wrap_target(toy, "train", observe)
+    rebind_aliases("toyframework", ours.functions)
+
+
 @pytest.mark.parametrize("where", [("inner", "shown"), ("shown",)], ids=["wherever it is", "in the public namespace only"])
 def test_a_wrapped_function_pickles_as_the_original(toy, ours, observe, where):
     original = toy.train

@@ -152,7 +152,7 @@ class Loader:
             return
         with guard(f"waking the integration of {name}"):
             try:
-                integration = load(self.known[name])
+                integration = load(BUILTIN.get(name) or self.known[name])
                 integration.enable(sweep=sweep)
             except (IntegrationError, ImportError, AttributeError) as error:
                 self._errors[name] = error
