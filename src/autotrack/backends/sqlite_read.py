@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from autotrack.backends import thinning
 from autotrack.backends.migrations import ENDED, SEEN, STATUS
 from autotrack.backends.protocol import FIELDS, Tail
-from autotrack.backends.sql import RECENT, Selection, Statistics, decoded, keys_of, nan
+from autotrack.backends.sql import RECENT, Selection, Statistics, decoded, keys_of
 from autotrack.query import Query
 from autotrack.views import ArtifactView, RunView, Series
 
@@ -140,17 +141,14 @@ class _Parts:
     def _read_metrics(self) -> None:
         names = self._names
         columns = "run_id, key_id, count, last, last_step, first, first_step, min, max, sum, nonfinite"
+        of_system = {key_id for key_id, name in names.items() if name.startswith(SYSTEM)}
         for row in self._rows(f"select {columns} from metric_summary where run_id {{runs}}"):
-            name, run_id = names[row[1]], row[0]
-            statistics = self.statistics.get(run_id)
-            if statistics is None:
-                statistics = self.statistics[run_id] = {}
-                self.metrics[run_id] = {}
-            statistics[name] = row[2:]
-            if name.startswith(SYSTEM):
-                self.system.setdefault(run_id, {})[name] = nan(row[3])
-            else:
-                self.metrics[run_id][name] = nan(row[3])
+            run_id, key_id, last = row[0], row[1], row[3]
+            if run_id not in self.statistics:
+                self.statistics[run_id], self.metrics[run_id], self.system[run_id] = {}, {}, {}
+            name = names[key_id]
+            self.statistics[run_id][name] = row[2:]
+            (self.system if key_id in of_system else self.metrics)[run_id][name] = math.nan if last is None else last
         for run_id, key_id, *value in self._rows("select run_id, key_id, type, num, txt from summary where run_id {runs}"):
             self.metrics.setdefault(run_id, {})[names[key_id]] = decoded(*value)
 
