@@ -1,5 +1,6 @@
 """Who speaks to which run: the table of nesting, on a framework that is made of a few lines."""
 
+import os
 import threading
 import time
 import types
@@ -189,6 +190,31 @@ def test_a_run_that_the_user_opens_inside_a_fit_is_fitted_into(tracked):
 def test_what_the_user_logs_inside_a_fit_lands_in_its_run(tracked):
     Hooked(call=lambda: autotrack.log({"mine": 1.0}, step=0)).fit()
     assert tracked.run().metrics["mine"] == 1.0
+
+
+def test_what_the_user_logs_after_a_search_lands_in_the_search_not_in_a_child(tracked):
+    with autotrack.start_run("mine"):
+        Search(candidates=[Ridge(C=1)]).fit()
+    Search(candidates=[Ridge(C=2)]).fit()
+    autotrack.log({"test/acc": 1.0}, step=0)
+    (logged,) = [run.name for run in tracked.runs() if "test/acc" in run.metrics]
+    assert logged.startswith("Search")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_is_forked_inside_a_fit_is_silent(tracked):
+    def fork():
+        child = os.fork()
+        if child == 0:
+            try:
+                boosting.train({})
+                Ridge().fit()
+            finally:
+                os._exit(0 if current_fit().is_silent and current_fit().reach is None else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+    Hooked(call=fork).fit()
+    assert story(tracked) == ["Hooked"]
 
 
 def test_three_threads_are_three_full_runs(tracked):

@@ -218,6 +218,20 @@ def test_after_ten_failures_a_patch_goes_dormant(tracked, toy, enabled, lenient,
     assert len(caplog.records) == 1
 
 
+def test_where_no_fit_can_be_opened_the_patch_goes_dormant_too(tracked, toy, enabled, lenient, monkeypatch):
+    asked = []
+
+    def broken(*args):
+        asked.append(1)
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr("autotrack.instrument.integration.open_fit", broken)
+    enabled(_nothing)
+    for _ in range(TOO_OFTEN + 5):
+        assert toy.Trainer().train() == "model"
+    assert len(asked) == TOO_OFTEN
+
+
 def test_a_predicate_that_fails_makes_the_fit_silent(tracked, toy, lenient):
     integration = Integration("toytrainer", requires="toytrainer")
     integration.fit("toytrainer:Trainer.train", when=lambda trainer: 1 / 0)(_nothing)
@@ -332,8 +346,10 @@ def test_a_watcher_that_fails_changes_nothing(toy, watched, lenient, caplog):
         raise RuntimeError("ours")
 
     watched.enable()
-    assert toy.Trainer().train() == "model"
+    for _ in range(TOO_OFTEN + 5):
+        assert toy.Trainer().train() == "model"
     assert len(caplog.records) == 1
+    assert list(ground.failures.values()) == [TOO_OFTEN]
 
 
 # --- putting on and taking off ---------------------------------------------------------------------------------------

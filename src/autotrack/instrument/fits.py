@@ -6,6 +6,7 @@ microseconds: its hook is not run, only its time is added to the fit that it is 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
@@ -146,7 +147,7 @@ class Fit:
     be told something after it ended; its run takes it.
     """
 
-    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "reach", "who")
+    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who")
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
         self.integration = integration
@@ -157,6 +158,7 @@ class Fit:
         self.hosts = False
         self.base: object = ANY  # the current run inside it; where there is another, the user opened one in there
         self.is_again = False  # the same instance as the fit outside
+        self.outer: Fit | None = None
         self._voice: Voice | None = None
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
@@ -274,6 +276,8 @@ class Fit:
         """A run inside this one, told after the event. ``started`` is in UTC seconds."""
         if self._voice is None:
             return
+        last = tracker().last_fit
+        before = getattr(last, "run", None)
         run = runs.open_run(self.integration, stem="", call_site=self._voice.run.call_site, parent=self._voice.run, name=name, started=started)
         run.note_params(params)
         told = {key: value for key, value in summary.items() if value is not None}
@@ -281,6 +285,7 @@ class Fit:
             told.setdefault("time/fit_s", duration_s)
         run.summary(told)
         run.end(status, error, ended=None if started is None or duration_s is None else started + duration_s)
+        last.run = before  # what the user logs next belongs to the fit, not to the last of its children
 
     @guarded
     def unmute(self, instance: object) -> None:
@@ -365,6 +370,7 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
         _tell_version(framework, outer.reach)
     else:  # a stranger inside
         fit = Fit(name, who)
+    fit.outer = outer
     if fit.base is ANY:
         fit.base = base
     if mutes and fit.reach is not None:
@@ -444,6 +450,20 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
         if voice.opened:
             with guard("ending a run"):
                 voice.run.end(status, said)
+
+
+def _silence_after_fork() -> None:
+    """In a child that was forked inside a fit: the fit is its parent's, and only the parent tells of it."""
+    fit = _current.get()
+    while fit is not None:
+        fit._voice = fit.reach = fit.home = None
+        fit.base = ANY
+        fit.hosts = False
+        fit = fit.outer
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_silence_after_fork)
 
 
 def call_site(package: str) -> str:

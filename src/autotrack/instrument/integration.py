@@ -249,7 +249,11 @@ class _Entry:
         self._by_instance = by_instance
         self._answers: WeakKeyDictionary[type, tuple[bool, bool]] = WeakKeyDictionary()
 
-        def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around:
+        place = f"observing {integration.name}"
+
+        def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around | None:
+            if failures and _fails_too_often(place, patch):
+                return None
             instance = args[0] if patch.is_method and args else None
             speaks, mutes = self._answers.get(type(instance)) or self._ask(instance)
             fit = open_fit(integration, instance, speaks, mutes)
@@ -257,7 +261,7 @@ class _Entry:
                 return _Silent(fit, instance, args, kwargs)
             return _Heard(fit, hook, patch, instance, args, kwargs)
 
-        observe.__qualname__ = f"observing {integration.name}"
+        observe.__qualname__ = place
         self.observe: Observe = guarded(observe)
 
     def _ask(self, instance: object) -> tuple[bool, bool]:
@@ -330,8 +334,7 @@ class _Heard:
         finally:
             self._within.__exit__(None, None, None)
             close_fit(self._fit, error, took_s)
-            if failures.get(self._patch.place, 0) >= TOO_OFTEN:
-                self._patch.on = False
+            _fails_too_often(self._patch.place, self._patch)
 
     def _finish(self, error: BaseException | None) -> None:
         observed, self._hook = self._hook, None
@@ -353,13 +356,16 @@ class _Watch:
 
     def __init__(self, integration: Integration, watcher: Watcher) -> None:
         resumes = inspect.isgeneratorfunction(watcher)
+        place = f"watching {integration.name} by {watcher.__qualname__}"
 
         def observe(patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Around | None:
+            if failures and _fails_too_often(place, patch):
+                return None
             instance, rest = (args[0], args[1:]) if patch.is_method and args else (None, args)
             watched = watcher(instance, rest, kwargs)
             return _Watched(watched, patch, args, kwargs) if resumes else None
 
-        observe.__qualname__ = f"watching {integration.name} by {watcher.__qualname__}"
+        observe.__qualname__ = place
         self.observe: Observe = guarded(observe)
 
 
@@ -388,6 +394,14 @@ class _Watched:
             except StopIteration:
                 return
             self._watched.close()
+
+
+def _fails_too_often(place: str, patch: Patch) -> bool:
+    """Whether a place has failed so often that its patch is dormant from now on."""
+    if failures.get(place, 0) < TOO_OFTEN:
+        return False
+    patch.on = False
+    return True
 
 
 def _generator_function(hook: Hook) -> Hook:
