@@ -45,6 +45,7 @@ class TestContract(IntegrationContract):
 class TestContractOfABoostedModel(IntegrationContract):
     name = "sklearn"
     targets = ("sklearn.ensemble._gb:BaseGradientBoosting.fit",)
+    test_autolog_before_the_import_is_as_after_it = None  # a process of its own: once is enough
 
     def train(self):
         from sklearn.ensemble import GradientBoostingClassifier

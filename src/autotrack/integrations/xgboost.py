@@ -69,7 +69,7 @@ def train(fit: Fit, call: Call) -> Observed:
     for matrix, name in call["evals"] or ():
         if matrix is not call["dtrain"]:
             fit.dataset(names.get(name, name), facts_of(matrix))
-    curves = Curves(fit, names)
+    curves = Curves(fit, names, goes_on=call["xgb_model"] is not None)
     if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
         call.prepend("callbacks", curves)  # first: XGBoost stops asking at the first callback that returns True
 
@@ -91,48 +91,43 @@ def cv(fit: Fit, call: Call) -> Observed:
     asked = call.select("early_stopping_rounds", "maximize", "stratified", "metrics", "seed", "shuffle", "custom_metric")
     fit.params({**told, "num_boost_round": call["num_boost_round"], "nfold": call["nfold"], **asked})
     fit.dataset("train", facts_of(call["dtrain"]))
-    curves = Curves(fit, {})
+    curves = Curves(fit, {}, goes_on=False)
     if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
         call.prepend("callbacks", curves)
 
     yield
 
     fit.summary(curves.summary(call["dtrain"].num_row()))
-    if stops_early(call):
-        fit.summary(curves.best(*curves.last_best))
+    if curves.booster is not None and stops_early(call):
+        fit.summary(curves.best(curves.booster.attr("best_iteration"), curves.booster.attr("best_score")))
 
 
 class Curves(TrainingCallback):
     """Record what XGBoost evaluates in each round, as ``{data set}/{metric}``."""
 
-    def __init__(self, fit: Fit, names: Mapping[str, str]) -> None:
+    def __init__(self, fit: Fit, names: Mapping[str, str], *, goes_on: bool) -> None:
         self._fit = fit
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
         self._began = self._before = time.perf_counter()
-        self._start = 0  # rounds that the booster had before, where a training goes on
+        self._goes_on = goes_on  # with a booster that had rounds before
+        self._start = 0  # how many
         self._rounds = 0
-        self.last_best: tuple[str | None, str | None] = (None, None)
-
-    @guarded
-    def tell_start(self, model: Any) -> None:
-        if isinstance(model, Booster):
-            self._start = model.num_boosted_rounds()
-        self._began = self._before = time.perf_counter()
-
-    def before_training(self, model: Any) -> Any:
-        """The model, as XGBoost wants it back whatever happens here."""
-        self.tell_start(model)
-        return model
+        self.booster: Any = None  # of xgboost.cv: what holds the boosters of all folds
 
     @guarded
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
+        if self.booster is None:
+            self.booster = model
+            self._began = time.perf_counter()
         self._before = time.perf_counter()
         return False
 
     @guarded
-    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> bool:  # noqa: ARG002
+    def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> bool:
         if not self._rounds:
+            # Not earlier: the first question to a booster configures it, and its warnings would come from our line.
+            self._start = model.num_boosted_rounds() - 1 if self._goes_on else 0
             self._keys = [
                 (f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()
             ]
@@ -147,16 +142,6 @@ class Curves(TrainingCallback):
         self._rounds += 1
         self._fit.log(newest, step=self._start + epoch)
         return False  # only True stops the training
-
-    @guarded
-    def tell_end(self, model: Any) -> None:
-        if not isinstance(model, Booster):
-            self.last_best = (model.attr("best_iteration"), model.attr("best_score"))
-
-    def after_training(self, model: Any) -> Any:
-        """As ``before_training``."""
-        self.tell_end(model)
-        return model
 
     def summary(self, rows: int) -> dict[str, Any]:
         """How many rounds ran in this call, and how fast."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
+import weakref
 from collections import Counter
 from typing import Any
 
@@ -37,11 +38,11 @@ def observe(fit: Fit, call: Call) -> Observed:
     STREAMS.close(estimator)
     fit.name(type(estimator).__name__)
     fit.params(parameters(estimator))
-    fit.params(call.select("early_stopping_rounds", "epochs", "batch_size"), under="fit")
     tell_data(fit, call)
     for name, step in getattr(estimator, "steps", None) or ():
         fit.part(name, step)
-    fit.unmute(lambda other: other is getattr(estimator, "best_estimator_", None))
+    searching = weakref.ref(estimator)  # weakly: what is remembered of a fit must not keep its estimator
+    fit.unmute(lambda other: other is getattr(searching(), "best_estimator_", None))
     monitor = monitored(fit, call)
     started, began = time.time(), time.perf_counter()
 
