@@ -41,7 +41,7 @@ def demo(folder: Path) -> None:
     to = printing.console()
     printing.print_line(to, printing.styled(f"Training in {folder}/ with scripts that do not know autotrack:", "bold"))
     started = time.time()
-    failed = [script.name for script in scripts() if not trained(script, folder, uri)]
+    failed = train_all(folder, uri)
     click.echo()
     report(folder, uri, started)
     if failed:
@@ -58,20 +58,30 @@ def scripts() -> list[Path]:
     raise AutotrackError(f"the example scripts are not installed beside {package}")
 
 
-def trained(script: Path, folder: Path, uri: str) -> bool:
-    """Run one script observed; whether it went well."""
+def train_all(folder: Path, uri: str) -> list[str]:
+    """Run the scripts observed, as many at once as there are cores (at most four); the names of those that failed."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    failed = []
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        for script, seconds, done in pool.map(lambda script: train(script, folder, uri), scripts()):
+            click.echo(f"  autotrack run {script:<28}{seconds:5.1f} s" + (f"  exit code {done.returncode}" if done.returncode else ""))
+            if done.returncode:
+                click.echo(printing.clean_lines("\n".join(done.stderr.splitlines()[-5:])), err=True)
+                failed.append(script)
+    return failed
+
+
+def train(script: Path, folder: Path, uri: str) -> tuple[str, float, subprocess.CompletedProcess[str]]:
+    """Run one script observed: its name, the seconds it took, how it ended."""
     shutil.copy(script, folder / script.name)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK_")}
     environment |= {"AUTOTRACK_URI": uri, "AUTOTRACK_QUIET": "1"}
     environment.setdefault("OMP_NUM_THREADS", "1")  # the data is small: more threads than free cores would only wait
-    click.echo(f"  autotrack run {script.name:<28}", nl=False)
     started = time.monotonic()
     command = [sys.executable, script.name]
     done = subprocess.run(command, cwd=folder, env=injected(environment), capture_output=True, text=True, errors="replace", check=False)
-    click.echo(f"{time.monotonic() - started:5.1f} s" + ("" if done.returncode == 0 else f"  exit code {done.returncode}"))
-    if done.returncode:
-        click.echo(printing.clean_lines("\n".join(done.stderr.splitlines()[-5:])), err=True)
-    return done.returncode == 0
+    return script.name, time.monotonic() - started, done
 
 
 def report(folder: Path, uri: str, started: float) -> None:
