@@ -61,7 +61,7 @@ create table run(
     dropped integer not null, environment_id integer references environment(id), deleted_ms integer, change integer not null,
     notes text not null, traceback text) strict;
 create index run_started on run(started_ms, uid);
-create index run_experiment on run(experiment_id, started_ms);
+create index run_experiment on run(experiment_id, started_ms, uid);
 create index run_parent on run(parent_uid) where parent_uid is not null;
 create index run_writer on run(writer) where status = 'running';
 create index run_change on run(change);

@@ -36,6 +36,7 @@ _ATTRIBUTES = {
     "notes": "r.notes",
     "deleted": "r.deleted_ms / 1000.0",
 }
+_EXPERIMENT = Field("run", "experiment")
 _STATISTICS = {
     "min": "{0}.min",
     "max": "{0}.max",
@@ -130,7 +131,7 @@ class Selection:
         self.text = " ".join(
             [
                 "select r.id from run r",
-                "join experiment e on e.id = r.experiment_id" if "e.name" in " ".join([*where, *order]) else "",
+                "join experiment e on e.id = r.experiment_id" if any(by.field == _EXPERIMENT for by in query.order) else "",
                 "left join writers w on w.id = r.writer",
                 *self._joins,
                 f"where {' and '.join(where)}" if where else "",
@@ -146,10 +147,17 @@ class Selection:
         return f"({word.join(map(self._node, node.parts))})"
 
     def _condition(self, condition: Condition) -> str:
-        field = condition.field
-        if field.nature == "typed":
+        if condition.field.nature == "typed":
             return self._typed(condition)
-        column = self._column(field)
+        fits = self._plain(condition, self._column(condition.field))
+        if condition.field != _EXPERIMENT:
+            return fits
+        one = condition.operator == "=" and not condition.negated  # then the index gives the newest first
+        return f"r.experiment_id {'=' if one else 'in'} (select e.id from experiment e where {fits})"
+
+    def _plain(self, condition: Condition, column: str) -> str:
+        """The condition on one column, which is NULL where the run lacks it."""
+        field = condition.field
         if condition.operator == "null":
             empty = f"coalesce({column}, '') = ''" if field.group == "run" and field.nature == "text" else f"{column} is null"
             return f"not ({empty})" if condition.negated else f"({empty})"
