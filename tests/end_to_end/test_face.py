@@ -84,6 +84,27 @@ def test_nothing_of_ours_is_left_in_the_process(tmp_path):
     assert output(program, tmp_path, "-W", "error") == ""
 
 
+def test_our_threads_import_and_execute_nothing(tmp_path):
+    """A child that is forked meanwhile would find half a module; and after Ctrl-C any ``exec`` makes python forget that it was interrupted."""
+    program = """
+        import autotrack, sys, threading, time
+        seen = []
+        def look(event, arguments):
+            if event in ("import", "exec", "compile") and threading.current_thread() is not threading.main_thread():
+                seen.append((threading.current_thread().name, event, str(arguments)[:200]))
+        import autotrack.recording.runs, autotrack.recording.face
+        sys.addaudithook(look)
+        run = autotrack.start_run("a", params={"lr": 1})
+        run.log({"x": 1.0})
+        run.log_text("a.txt", "b")
+        autotrack.flush()
+        time.sleep(0.5)
+        run.finish()
+        print(seen)
+    """
+    assert output(program, tmp_path) == "[]\n"
+
+
 def test_switched_off_nothing_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("AUTOTRACK_DISABLED", "1")
     program = """

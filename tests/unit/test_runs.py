@@ -478,6 +478,15 @@ def test_another_uri_is_another_store_and_open_runs_stay_in_theirs(store, tmp_pa
     assert not store.exists()
 
 
+def test_a_folder_that_was_there_is_not_ignored(store):
+    autotrack.configure(uri="sqlite:///autotrack.db")
+    with start_run():
+        pass
+    autotrack.flush()
+    assert (store.parent / "autotrack.db").exists()
+    assert not (store.parent / ".gitignore").exists()
+
+
 def test_reading_where_nothing_was_recorded_makes_nothing(store):
     assert autotrack.search_runs() == []
     with pytest.raises(RunNotFound):

@@ -14,9 +14,16 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autotrack import values
 from autotrack.values import flatten_params, frozen_number, is_secret, param, summary_values
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
+KEYS = st.text(max_size=5) | st.integers()
+LEAVES = SCALARS | st.binary() | st.sampled_from([object(), len, int, np.float32(1), np.zeros(3), print])
 
 
 def test_scalars_stay_what_they_are():
@@ -226,6 +233,15 @@ def test_a_summary_holds_scalars_and_names_what_it_leaves_out():
     kept, left = summary_values({"n": np.array([3]), "a": {"b": 1}, "text": "ok", "t": True, "none": None, "many": np.zeros(3), "list": [1]})
     assert kept == {"n": 3, "a/b": 1, "text": "ok", "t": True, "none": None}
     assert left == ["many", "list"]
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner) | st.sets(SCALARS) | st.tuples(inner, inner), max_leaves=20))
+def test_whatever_is_given_is_json_afterwards(value):
+    kept = flatten_params({"x": value}, values.SHORT)
+    written = json.dumps(kept)
+    written.encode()
+    assert all(type(name) is str for name in kept)
+    assert repr(json.loads(written)) == repr(kept)
 
 
 def test_numpy_is_not_imported():

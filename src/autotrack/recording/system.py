@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autotrack.guard import asked
 
@@ -24,25 +24,22 @@ class SystemMetrics:
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
-        self._process: Any = None
+        self._before: tuple[float, float] | None = None  # when it was last asked, and the CPU seconds until then
 
     def sample(self) -> None:
-        """Tell the open runs; those inside another open run are left out. Called by the writer's thread."""
+        """Tell the open runs; those inside another open run are left out. Called by the writer's thread, the first time for nothing but a start."""
+        before, self._before = self._before, (time.monotonic(), time.process_time())
         runs = [run for run in list(self._tracker.open.values()) if run.parent_id not in self._tracker.open]
-        if not runs:
+        if before is None or not runs:
             return
         with _importing:
             import psutil  # some 10 ms, and only a program that runs for long pays
 
-        if self._process is None or self._process.pid != psutil.Process().pid:
-            self._process = psutil.Process()
-            asked(lambda: self._process.cpu_percent(None), 0.0)  # the first call only starts the clock
-            return
-        cpu: float | None = asked(lambda: self._process.cpu_percent(None), None)
-        rss: int | None = asked(lambda: self._process.memory_info().rss, None)
-        told = {"system/cpu_percent": cpu, "system/rss_bytes": rss}
-        values = {key: float(value) for key, value in told.items() if value is not None}
+        passed_s, used_s = self._before[0] - before[0], self._before[1] - before[1]
+        values = {"system/cpu_percent": 100 * used_s / max(passed_s, 1e-3)}
+        rss: int | None = asked(lambda: psutil.Process().memory_info().rss, None)
+        if rss is not None:
+            values["system/rss_bytes"] = float(rss)
         now = time.time()
         for run in runs:
-            if values:
-                run.log(values, step=max(0, int(now - run.started)))
+            run.log(values, step=max(0, int(now - run.started)))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from autotrack import settings as knobs
 from autotrack.artifacts import ArtifactStore
+from autotrack.backends import sqlite as _sqlite  # noqa: F401 - not by a thread: see load
 from autotrack.backends.opening import open_backend
 from autotrack.guard import guard
 from autotrack.recording.journal import Journal
@@ -193,10 +194,10 @@ class Tracker:
         if local is None:
             return
         with guard("making the store's folder"):
+            if local.is_dir():
+                return  # whatever else lies in it is not ours to have ignored
             local.mkdir(parents=True, exist_ok=True)
-            ignored = local / ".gitignore"
-            if not ignored.exists():
-                ignored.write_text("*\n")
+            (local / ".gitignore").write_text("*\n")
 
     def _after_fork(self) -> None:
         """In a child: its own session, locks and threads; the parent's runs stay the parent's to end."""
@@ -214,9 +215,7 @@ def load(uri: str) -> None:
     A thread that imports is a danger to others: a child that is forked meanwhile finds half a module, and its lock taken
     for ever; and an import that makes a dataclass after Ctrl-C has python forget that it was interrupted (exit code 1, not -2).
     """
-    if uri.startswith("sqlite:"):
-        importlib.import_module("autotrack.backends.sqlite")
-    elif uri.startswith("memory:"):
+    if uri.startswith("memory:"):
         importlib.import_module("autotrack.backends.memory")
 
 

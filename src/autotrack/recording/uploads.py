@@ -40,7 +40,7 @@ except ImportError:  # not everywhere; there nobody recovers what others staged
 
 IDLE_S = 1.0  # after which the thread ends
 GATHER_S = 0.02  # a loop of quick fits wakes the thread once for many
-ABANDONED_S = 60.0  # a staging folder without a lock file is being made, or is a leftover
+ABANDONED_S = 60.0  # a staging folder without a lock is being made, or if it is older a leftover
 LOCK = "lock"
 
 Task = Callable[[], None]
@@ -167,12 +167,12 @@ class Uploads:
             if self._staging is None:
                 token = os.urandom(8).hex()
                 self.tokens.add(token)
-                staging = self._tracker.folder / "staging" / token
-                staging.mkdir(parents=True, mode=0o700)
-                self._lock_file = os.open(staging / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                made = self._tracker.folder / "staging" / f".{token}"  # by this name nobody looks at it
+                made.mkdir(parents=True, mode=0o700)
+                self._lock_file = os.open(made / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 if fcntl is not None:
                     fcntl.lockf(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._staging = staging
+                self._staging = made.rename(made.with_name(token))
             return self._staging
 
     def _let_go(self) -> None:
@@ -197,6 +197,16 @@ def copy(source: BinaryIO, sink: BinaryIO) -> None:
     """All that is left of an open file."""
     while block := source.read(CHUNK):
         sink.write(block)
+
+
+def _remove_if_old(folder: Path) -> None:
+    """Remove a folder that somebody began to make and did not finish."""
+    try:
+        age_s = time.time() - folder.stat().st_mtime
+    except OSError:
+        return  # finished, or removed by another
+    if age_s > ABANDONED_S:
+        _remove(folder)
 
 
 def _remove(folder: Path) -> None:
@@ -257,11 +267,13 @@ def _left_behind(staging: Path) -> Iterator[Path]:
     for folder in sorted(staging.iterdir()):
         if folder.name in Uploads.tokens:
             continue
+        if folder.name.startswith("."):
+            _remove_if_old(folder)
+            continue
         try:
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            if folder.is_dir() and folder.stat().st_mtime < time.time() - ABANDONED_S:
-                _remove(folder)
+            _remove_if_old(folder)
             continue
         except OSError:
             continue  # of somebody else
