@@ -203,6 +203,24 @@ def test_forks_that_log(tmp_path, body, way):
     assert found.status == {"run": "finished"}  # a dead child changes nothing about its parent's run
 
 
+def test_a_fork_is_no_cause_for_a_warning(tmp_path):
+    """Python 3.12 and later warn of a fork beside a thread; ours is not there at that moment."""
+    body = """
+        import warnings
+        warnings.simplefilter("always")
+        time.sleep(0.3)
+        for child in range(3):
+            if not os.fork(): os._exit(0)
+            os.wait()
+            steps(lane, 5, 10 + 5 * child)
+        assert writer.flush()
+        end()
+        """
+    found = ran(tmp_path, body, WAYS[0])
+    assert found.err == ""
+    assert found.steps == {("run", "x"): list(range(25))}
+
+
 @pytest.mark.slow
 def test_children_that_log_nothing_leave_nothing(tmp_path, way):
     """The workers of a DataLoader: forked, ended by their parent."""

@@ -491,19 +491,20 @@ def test_at_the_cap_metrics_are_dropped_and_counted_and_objects_are_kept(tmp_pat
     finish(journal)
 
 
-def test_a_folder_that_cannot_be_made_is_said_once_and_memory_is_used(tmp_path, caplog):
+def test_a_folder_that_cannot_be_made_is_said_once_and_memory_is_used(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(journals, "SEGMENT_BYTES", FIRST_BYTES)
     (tmp_path / "file").write_text("")
     journal = Journal(tmp_path / "file" / "journal")
     lane = journal.lane("run")
-    for step in range(600_000):
+    for step in range(60_000):
         lane.log({"x": 1.0}, step)
     messages = [record.getMessage() for record in caplog.records]
     assert ["AUTOTRACK_URI" in message for message in messages] == [True, False]
     found = records(journal)
-    assert len(points(found)) == pytest.approx((FIRST_BYTES + 3 * SEGMENT_BYTES) / 40, rel=0.01)  # four segments
+    assert len(points(found)) == pytest.approx(4 * FIRST_BYTES / 40, rel=0.01)  # four segments
     journal.make_room()
     (noted,) = records(journal)
-    assert noted.value == 600_000 - len(points(found))
+    assert noted.value == 60_000 - len(points(found))
     finish(journal)
 
 

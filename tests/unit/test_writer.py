@@ -13,6 +13,7 @@ from autotrack import guard
 from autotrack.backends.memory import MemoryBackend
 from autotrack.errors import BackendUnavailable, RecordRejected, SchemaTooNew, StoreGone
 from autotrack.recording import journal as journals
+from autotrack.recording import replay as replays
 from autotrack.recording import writer as writers
 from autotrack.recording.journal import Journal
 from autotrack.recording.replay import deliver, replay
@@ -498,6 +499,58 @@ def test_the_thread_replays_what_others_left(left, tmp_path):
     ours = Recorder(left)
     eventually(lambda: ours.store.steps() == list(range(10_000)))
     ours.close()
+
+
+REMOTE = """
+import os, sys, time
+from pathlib import Path
+from autotrack.recording import writer as writers
+from autotrack.recording.journal import Journal
+from autotrack.records import RunEnded, RunStarted
+writers.is_network = lambda folder: True
+class Store:
+    def write(self, batch):
+        print("the store was opened", flush=True)
+journal = Journal(Path(sys.argv[1]), append=True)
+writer = writers.Writer(journal, Store())
+journal.put(RunStarted("run", time.time(), "exp"))
+lane = journal.lane("run")
+for step in range(10):
+    lane.log({"x": 1.0}, step)
+time.sleep(0.3)
+print("ready", flush=True)
+sys.stdin.readline()
+lane.log({"x": 1.0}, 10)
+journal.put(RunEnded("run", time.time(), "finished"))
+"""
+
+
+def test_on_a_network_file_system_who_reads_replays(tmp_path, monkeypatch):
+    monkeypatch.setattr(replays, "is_network", lambda folder: True)
+    store = Store()
+    child = subprocess.Popen([sys.executable, "-c", REMOTE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout.readline() == "ready\n"  # it does not open the store
+    assert replay(tmp_path, store) == 0
+    assert (store.steps(), store.run("run").status) == (list(range(10)), "running")
+    out, _ = child.communicate("\n", timeout=20)
+    assert out == ""
+    assert replay(tmp_path, store) == 1
+    assert (store.steps(), store.run("run").status) == (list(range(11)), "finished")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_waits_in_files_is_not_held_in_memory_too(tmp_path):
+    ours = Recorder(tmp_path / "journal", append=True)
+    ours.writer.flush()
+    ours.store.trouble = BackendUnavailable("locked")
+    ours.journal.put(ParamsSet("run", 1.0, {"large": "x" * (5 << 20)}))
+    for step in range(3):
+        ours.journal.put(TagsSet("run", 1.0, {str(step): "x" * (5 << 20)}))
+    ours.lane.log({"x": 1.0}, 0)
+    eventually(lambda: [segment.is_loaded for segment in ours.journal._segments].count(False) >= 2)
+    ours.close()
+    assert len(ours.store.run("run").tags) == 3
+    assert ours.store.steps() == [0]
 
 
 def test_a_folder_that_is_not_there_has_nothing(tmp_path):

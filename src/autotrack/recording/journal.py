@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from time import time
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from autotrack.recording.liveness import Claim, own
 from autotrack.recording.mounts import MAPPED, PROBED, file_system_of
@@ -157,6 +157,22 @@ class Lane:
 _Metrics = tuple[Lane, _Keys, list[float], int, float]
 
 
+class Attendant(Protocol):
+    """Who empties the journal."""
+
+    def start(self) -> None:
+        """There is something to do."""
+
+    def before_fork(self) -> None:
+        """Be nowhere that a child could not get out of."""
+
+    def in_parent(self) -> None:
+        """Go on."""
+
+    def in_child(self) -> None:
+        """Begin anew, with nothing of the parent's."""
+
+
 class Journal:
     """All segments of one process; the lock and the name by which others know whether it lives.
 
@@ -167,8 +183,7 @@ class Journal:
     def __init__(self, folder: Path | None, *, append: bool = False) -> None:
         self._folder = folder
         self._append = append
-        self.wake: Callable[[], None] | None = None  # called when there is something to do, for the writer's thread to begin
-        self.after_fork: Callable[[], None] | None = None
+        self.attendant: Attendant | None = None
         self._said: set[str] = set()
         self._lock = threading.RLock()
         self.is_stopped = False
@@ -228,8 +243,8 @@ class Journal:
     def _place(self, entry: _Metrics | AnyRecord) -> None:
         self._aside.append(entry)
         self._settle()
-        if self.wake is not None:
-            self.wake()
+        if self.attendant is not None:
+            self.attendant.start()
 
     def _settle(self) -> None:
         with self._lock:
@@ -396,8 +411,9 @@ class Journal:
                 segment = self._segments[0] if self._segments else None
             if segment is None:
                 return None
-            end = segment.end
-            first, records = segment.reader.read(end, most)
+            if isinstance(segment, Appended) and not segment.is_loaded:
+                segment.load()
+            first, records = segment.reader.read(segment.end, most)
             if records:
                 self._pending = Batch(self._writer, first, tuple(records))
             elif not self._drop_read():
@@ -441,6 +457,11 @@ class Journal:
         return bool(segments) and segments[0].reader.pos < segments[0].end
 
     @property
+    def is_half_full(self) -> bool:
+        """Whether half of what may wait in files does."""
+        return self._file_bytes() * 2 > CAP_BYTES
+
+    @property
     def has_segments(self) -> bool:
         """Whether anything is begun: a call may store into it and wake nobody."""
         return bool(self._segments)
@@ -466,11 +487,12 @@ class Journal:
     # Housekeeping, by the thread that reads
 
     def tend(self) -> None:
-        """Read what waits on devices, lay out the next segment."""
+        """Read what waits on devices, lay out the next segment, hold nothing twice."""
         self.read_devices()
         if self._aside:  # of a call that was interrupted (Ctrl-C)
             self._settle()
         self._lay_out()
+        self._unload()
 
     def make_room(self) -> None:
         """Note what was dropped, and look for room again at the next call."""
@@ -483,8 +505,8 @@ class Journal:
         """Keep values that lie on a device, for a thread that may wait for it. Cloned there, since a loop may add to them in place."""
         kept = {key: _detached(value) if _is_on_device(value) else self._number(key, value) for key, value in metrics.items()}
         self._waiting.append((lane, kept, step, now))
-        if self.wake is not None:
-            self.wake()
+        if self.attendant is not None:
+            self.attendant.start()
 
     def _number(self, key: str, value: Any) -> float:
         """A value as a float.   Raises: TypeError, naming the key."""
@@ -550,12 +572,23 @@ class Journal:
                 return
         spare.free()
 
+    def _unload(self) -> None:
+        """Let go of what is in memory beside its file, of segments that wait."""
+        with self._lock:
+            waiting = [segment for segment in self._segments[1:] if isinstance(segment, Appended) and segment.closed]
+        for segment in waiting:
+            if segment.is_loaded and segment.is_complete:
+                with contextlib.suppress(OSError):
+                    segment.seal()
+                with self._lock:
+                    segment.unload()
+
     def seal(self) -> None:
         """Have what waits reach the disk, so that it outlasts a power cut; costs its writing."""
         with self._lock:
             segments = list(self._segments)
         for segment in segments:
-            if segment.path is not None:
+            if segment.path is not None and not (isinstance(segment, Appended) and not segment.is_loaded):
                 with contextlib.suppress(OSError):
                     if segment.seal():
                         segment.sync()
@@ -606,8 +639,8 @@ class Journal:
         self._lock = threading.RLock()
         self.open_runs = set()
         self._fresh()
-        if self.after_fork is not None:
-            self.after_fork()
+        if self.attendant is not None:
+            self.attendant.in_child()
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()  # for forks only
@@ -615,6 +648,8 @@ _journals: weakref.WeakSet[Journal] = weakref.WeakSet()  # for forks only
 
 def _before_fork() -> None:
     for journal in list(_journals):
+        if journal.attendant is not None:
+            journal.attendant.before_fork()
         if journal._claim is not None:
             journal._resume = journal._claim.pause()
 
@@ -623,6 +658,8 @@ def _in_parent() -> None:
     for journal in list(_journals):
         if journal._resume and journal._claim is not None:
             journal._claim.watch()
+        if journal.attendant is not None:
+            journal.attendant.in_parent()
 
 
 def _in_child() -> None:

@@ -72,9 +72,11 @@ def replay(folder: Path, backend: Backend) -> int:
     """Apply what the dead writers of the folder left; return how many of them there were.
 
     Writers of other processes that are being replayed just now are left to those. Where the store cannot be reached,
-    the rest stays for another time.
+    the rest stays for another time. On a network file system the living do not write to the store: what they
+    have told so far is applied too.
     """
     done = 0
+    is_remote = is_network(folder)
     for writer in _writers(folder):
         with guard("replaying what a dead process left"):
             try:
@@ -82,6 +84,8 @@ def replay(folder: Path, backend: Backend) -> int:
                     if orphan is not None:
                         orphan.apply(backend)
                         done += 1
+                    elif is_remote:
+                        _Orphan(folder, writer).glimpse(backend)
             except BackendError:  # out of reach, gone, or of a newer schema: another time
                 return done
     return done
@@ -146,6 +150,16 @@ class _Orphan:
             (self.folder / f"{self.writer}.{suffix}").unlink(missing_ok=True)
         if refused:
             logger.warning("%d records of a process that had died were not understood by the store and are missing", refused)
+
+    def glimpse(self, backend: Backend) -> None:
+        """Apply what a living writer has told so far; its files are its own."""
+        for path in self._segments():
+            words = believed(path.read_bytes())
+            while words is not None:
+                first, records = words.read(words.size, _BATCH)
+                if not records:
+                    break  # not to be skipped: it may be in the midst of writing
+                deliver(Batch(self.writer, first, tuple(records)), backend)
 
     def _segments(self) -> list[Path]:
         numbers = {}

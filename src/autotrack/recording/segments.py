@@ -72,18 +72,22 @@ class Words:
     ``index`` counts the records read: with the segment's number it numbers them. Key sets and voids do not count.
     """
 
-    __slots__ = ("base", "doubles", "index", "keysets", "memory", "number", "pos", "size", "steps", "unknown", "view", "words")
+    __slots__ = ("base", "doubles", "index", "keysets", "number", "pos", "size", "steps", "unknown", "view", "words")
 
     def __init__(self, memory: mmap.mmap | bytes, base: float, number: int) -> None:
-        self.memory, self.base, self.number = memory, base, number
+        self.base, self.number = base, number
+        self.pos, self.index, self.unknown = HEADER_BYTES, 0, 0
+        self.keysets: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self.attach(memory)
+
+    def attach(self, memory: mmap.mmap | bytes) -> None:
+        """Read on in this memory, which holds the same."""
         self.view = memoryview(memory)
         self.size = len(self.view) & ~7
         view = self.view[: self.size]
         self.doubles: Any = view.cast("d")  # Any: what a cast view holds is not known to its type
         self.words: Any = view.cast("Q")
         self.steps: Any = view.cast("q")
-        self.pos, self.index, self.unknown = HEADER_BYTES, 0, 0
-        self.keysets: dict[int, tuple[str, tuple[str, ...]]] = {}
 
     def release(self) -> None:
         """Let go of the memory."""
@@ -346,12 +350,13 @@ class Appended(Segment):
     What is in memory is a copy for the reader. ``limit`` is 0 from the start, so that no lane stores past ``add``.
     """
 
-    __slots__ = ("fd", "trouble")
+    __slots__ = ("fd", "is_complete", "is_loaded", "trouble")
 
     def __init__(self, number: int, size: int, path: str) -> None:
         super().__init__(number, size, path)
         self.limit = 0
         self.trouble: OSError | None = None
+        self.is_complete = self.is_loaded = True
 
     def _allocate(self) -> mmap.mmap:
         assert self.path is not None
@@ -380,11 +385,25 @@ class Appended(Segment):
             _write_whole(self.fd, record)
         except OSError as error:
             self.trouble = error
+            self.is_complete = False
             self.close()
         except BaseException:  # Ctrl-C: written or not, who knows
+            self.is_complete = False
             self.close()
             raise
         return True
+
+    def unload(self) -> None:
+        """Let go of the copy, which is closed and in the file. The journal's lock is held."""
+        self.reader.release()
+        self.memory.close()
+        self.is_loaded = False
+
+    def load(self) -> None:
+        """Have a copy again, for reading.   Raises: OSError."""
+        with open(str(self.path), "rb") as file:
+            self.reader.attach(file.read())
+        self.is_loaded = True
 
     def _renew(self, seal: bytes) -> None:
         fd = os.open(str(self.path), os.O_WRONLY | os.O_CLOEXEC)  # the other descriptor can only append

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from autotrack.errors import BackendError, BackendUnavailable, StoreGone
 from autotrack.guard import guard
+from autotrack.recording.mounts import is_network
 from autotrack.recording.replay import deliver, replay
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ SEAL_S = 10.0  # what a power cut may cost while the store is away
 IDLE_S = 60.0
 EXIT_S = 5.0
 _LONGEST_WAIT_S = 1.0  # between two attempts to reach the store
+_FORK_S = 1.0  # at most, that a fork waits for a commit
 _MOST_BATCHES = 8  # at a look; then it looks after the rest
 
 
@@ -63,9 +66,10 @@ class Writer:
         self._hooks: list[tuple[_Due, Callable[[], object]]] = []
         self.refused = 0  # records that the store will never take
         self._said: set[str] = set()
+        # On a network file system nothing is brought into the store (SQLite's locks cannot be trusted there) but by who reads.
+        self._is_remote = journal.folder is not None and is_network(journal.folder)
         self._fresh()
-        journal.wake = self.start
-        journal.after_fork = self._in_child
+        journal.attendant = self
         atexit.register(self._at_exit)
 
     def _fresh(self) -> None:
@@ -79,7 +83,7 @@ class Writer:
         self._committed_at = 0.0
         self._busy_at = time.monotonic()
         self._wait_s, self._not_before = 0.0, 0.0
-        self._is_exiting = False
+        self._is_exiting = self._is_pausing = self._has_turn = False
         self._heartbeat = _Due(HEARTBEAT_S, time.monotonic() + HEARTBEAT_S)
         self._replays, self._seals, self._room = _Due(REPLAY_S), _Due(SEAL_S), _Due(COMMIT_S)
 
@@ -166,6 +170,8 @@ class Writer:
                 return
         with self._turn:
             self._journal.make_room()
+        if self._is_remote and self._journal.has_news:
+            return
         if self._drain_here(until):
             with self._turn:
                 self._journal.close()
@@ -174,8 +180,31 @@ class Writer:
         self.close()
         self._is_exiting = True
 
-    def _in_child(self) -> None:
-        """After a fork: the thread and the hooks are the parent's."""
+    # Around a fork
+
+    def before_fork(self) -> None:
+        """Be nowhere in the store: SQLite's own locks would stay locked in the child. Have no thread where Python warns of forks beside one."""
+        thread = self._thread
+        if sys.version_info >= (3, 12) and thread is not None and thread is not threading.current_thread():
+            self._is_pausing = True
+            self._awake.set()
+            _wait_for_end(thread)
+        self._has_turn = self._turn.acquire(timeout=_FORK_S)
+
+    def in_parent(self) -> None:
+        """Go on. Python 3.13 counts the threads after this: there the next record starts the thread."""
+        if self._has_turn:
+            self._turn.release()
+        if not self._is_pausing:
+            return
+        self._is_pausing = False
+        if sys.version_info < (3, 13):
+            self.start()
+        elif self._thread is None:
+            self._journal.retire()
+
+    def in_child(self) -> None:
+        """The thread and the hooks are the parent's."""
         self._hooks = []
         self._fresh()
 
@@ -185,6 +214,10 @@ class Writer:
         while True:
             self._awake.wait(LOOK_S)
             self._awake.clear()
+            if self._is_pausing:
+                with self._lock:
+                    self._thread = None
+                return
             now = time.monotonic()
             with self._turn:
                 self._look(now)
@@ -195,7 +228,7 @@ class Writer:
         """Whether the thread is to end; then it counts as ended: whoever records next starts another."""
         journal = self._journal
         if self._until is not None:
-            if now < self._until and (journal.has_news or journal.has_waiting):
+            if now < self._until and (journal.has_waiting or (journal.has_news and not self._is_remote)):
                 return False
         elif journal.open_runs or now - self._busy_at < self._idle_s:
             return False
@@ -217,7 +250,11 @@ class Writer:
             journal.make_room()
         if journal.has_news:
             self._busy_at = now
-            if self._hurried or self._until is not None or journal.is_behind or now - self._committed_at >= COMMIT_S:
+            if self._is_remote:
+                is_due = bool(self._hurried) or journal.is_half_full
+            else:
+                is_due = bool(self._hurried) or self._until is not None or journal.is_behind or now - self._committed_at >= COMMIT_S
+            if is_due:
                 self._drain(now)
         if self._until is not None:
             return
@@ -228,12 +265,14 @@ class Writer:
             journal.seal()
         if journal.open_runs:
             self._look_after_runs(now)
-        if journal.folder is not None and not self._wait_s and self._replays.comes(now):
+        if journal.folder is not None and not self._is_remote and not self._wait_s and self._replays.comes(now):
             replay(journal.folder, self._backend)
 
     def _look_after_runs(self, now: float) -> None:
         if self._heartbeat.comes(now) and not self._wait_s:
-            self._commit(self._journal.alive(), now)
+            batch = self._journal.alive()
+            if not self._is_remote:
+                self._commit(batch, now)
         for due, call in self._hooks:
             if due.comes(now):
                 with guard("sampling while a run is open"):
@@ -296,3 +335,11 @@ class Writer:
             if now >= until:
                 return False
             time.sleep(min(LOOK_S, max(0.0, until - now)))
+
+
+def _wait_for_end(thread: threading.Thread) -> None:
+    """Wait until the system does not count the thread any more: Python 3.12 lets ``join`` return a little before."""
+    until = time.monotonic() + _FORK_S
+    thread.join(_FORK_S)
+    while time.monotonic() < until and os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        time.sleep(0.0001)
