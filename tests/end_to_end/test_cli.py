@@ -203,9 +203,9 @@ def test_ls_shows_so_many_lines_and_says_that_there_are_more(place):
 
 
 def test_a_fold_across_pages_is_whole(place, monkeypatch):
-    from autotrack.cli import runs
+    from autotrack.cli import listing
 
-    monkeypatch.setattr(runs, "PAGE", 5)
+    monkeypatch.setattr(listing, "PAGE", 5)
     monkeypatch.chdir(place)
     from click.testing import CliRunner
 

@@ -168,7 +168,7 @@ def export_run(run_id: str, folder: Path, force: bool) -> Path:
     import csv
     import json
 
-    from autotrack.cli.runs import points, whole_run
+    from autotrack.cli.rows import points, whole_run
     from autotrack.recording.runs import get_run
 
     view = get_run(run_id)

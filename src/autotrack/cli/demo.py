@@ -86,7 +86,8 @@ def train(script: Path, folder: Path, uri: str) -> tuple[str, float, subprocess.
 
 def report(folder: Path, uri: str, started: float) -> None:
     """The table of runs, one curve, and what to type next."""
-    from autotrack.cli.runs import folded, print_curves, print_folds
+    from autotrack.cli.details import print_curves
+    from autotrack.cli.listing import folded, print_folds
     from autotrack.recording.runs import get_run
     from autotrack.recording.tracker import configure
     from autotrack.search import search_runs

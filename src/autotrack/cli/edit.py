@@ -127,7 +127,7 @@ def apply(backend: Backend, records: Sequence[AnyRecord]) -> None:
 
 def told(backend: Backend, ids: Sequence[str], form: str) -> None:
     """Print the runs as they are now."""
-    from autotrack.cli.runs import flat_run, run_as_dict
+    from autotrack.cli.rows import flat_run, run_as_dict
 
     runs = [backend.run(one) for one in ids]
     if form == "json":

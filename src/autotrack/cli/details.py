@@ -1,0 +1,199 @@
+"""One run in full, and several beside each other: what ``show`` and ``compare`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from autotrack.cli import printing
+from autotrack.cli.listing import print_folds
+from autotrack.cli.printing import Column
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autotrack.search import Comparison
+    from autotrack.views import RunView, Series
+
+CHILDREN = 20  # runs inside a run that show lists
+PLOTS = 6  # pictures that show draws unasked
+
+
+def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
+    from rich.text import Text
+
+    title = printing.styled(run.name, "bold")
+    title.append(f"  {run.status}", printing.STATUS_STYLES[run.status])
+    title.append(f"  {printing.span(run.duration_s)}" if run.duration_s is not None else "")
+    printing.print_line(to, title)
+    print_pairs(to, [(key, value) for key, value in facts(run) if value])
+    if run.notes:
+        heading(to, "NOTES")
+        for line in printing.clean_lines(run.notes).splitlines():
+            to.print(Text("  " + line))
+    if run.traceback:
+        heading(to, "TRACEBACK")
+        for line in printing.clean_lines(run.traceback).splitlines():
+            to.print(Text("  " + line, style="red"), soft_wrap=True)
+    if run.params:
+        heading(to, "PARAMETERS")
+        unset = [key for key, value in run.params.items() if value is None]
+        few = len(unset) < 6
+        print_pairs(to, [(key, printing.number(run.params[key])) for key in sorted(run.params) if few or key not in unset])
+        if not few:
+            printing.print_line(to, printing.styled(f"  {len(unset)} more are None: {', '.join(sorted(unset))}", "dim"))
+        for key, earlier in run.params_before.items():
+            printing.print_line(to, printing.styled(f"  {key} was set before, to: {', '.join(map(printing.number, earlier))}", "yellow"))
+    if run.metrics:
+        heading(to, "METRICS")
+        print_metrics(to, run)
+    if run.dropped:
+        printing.print_line(to, printing.styled(f"  {run.dropped} points are missing: there was no room for them", "yellow"))
+    print_curves(to, run, wanted)
+    if run.artifacts:
+        heading(to, "ARTIFACTS")
+        rows = [
+            [printing.styled("  " + a.name), printing.styled(a.kind), printing.styled(printing.size(a.size)), printing.styled(a.digest[:19], "dim")]
+            for a in run.artifacts
+        ]
+        printing.print_table(to, [Column("  NAME", least=20), Column("KIND", 2), Column("SIZE", 1, right=True), Column("CONTENT", 3)], rows)
+    children = run.children()
+    if children:
+        from autotrack.search import fold
+
+        heading(to, f"RUNS INSIDE ({len(children)})")
+        print_folds(to, [one for child in children[:CHILDREN] for one in fold([child])])
+        if len(children) > CHILDREN:
+            printing.print_line(to, printing.styled(f"… and {len(children) - CHILDREN} more: autotrack search \"parent = '{run.id}'\"", "dim"))
+    if run.environment:
+        heading(to, "ENVIRONMENT")
+        print_pairs(to, environment(run.environment))
+
+
+def facts(run: RunView) -> Iterator[tuple[str, str]]:
+    yield "id", run.id
+    yield "experiment", run.experiment
+    yield "error", run.error or ""
+    yield "started", printing.moment(run.started)
+    yield "ended", printing.moment(run.ended)
+    yield "from", run.call_site
+    yield "observed", run.kind
+    yield "inside", run.parent_id or ""
+    yield "deleted", printing.moment(run.deleted)
+    yield "tags", ", ".join(f"{key}={value}" if value else key for key, value in sorted(run.tags.items()))
+
+
+def environment(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The environment in lines; the packages in one, all else as it was recorded."""
+    from autotrack.search import flattened
+
+    lines = []
+    for key, value in tree.items():
+        if key == "packages" and isinstance(value, Mapping):
+            lines.append((key, ", ".join(f"{name} {version}" for name, version in sorted(value.items()))))
+        elif isinstance(value, Mapping):
+            lines += [(f"{key}.{inner}", printing.number(leaf)) for inner, leaf in flattened(value) if leaf not in (None, "")]
+        elif value not in (None, "", [], {}):
+            lines.append((key, " ".join(map(str, value)) if isinstance(value, (list, tuple)) else printing.number(value)))
+    return [(key, value if len(value) < 400 else f"{value[:399]}…") for key, value in lines]
+
+
+def heading(to: Console, title: str) -> None:
+    to.print()
+    printing.print_line(to, printing.styled(title, "bold"))
+
+
+def print_pairs(to: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    """Names and values, the values in one column; long ones go on below themselves."""
+    from rich.text import Text
+
+    left = min(max((len(key) for key, _ in pairs), default=0), max(to.width // 2 - 4, 8))
+    for key, value in pairs:
+        name = Text("  " + printing.clean(key), "dim")
+        name.truncate(left + 2, overflow="ellipsis", pad=True)
+        lines = Text(printing.clean(value)).wrap(to, max(to.width - left - 4, 8), overflow="fold") or [Text("")]
+        for number_of_it, line in enumerate(lines):
+            line.rstrip()
+            to.print((name if number_of_it == 0 else Text(" " * (left + 2))) + Text("  ") + line)
+
+
+def print_metrics(to: Console, run: RunView) -> None:
+    rows = []
+    for key in sorted(run.metrics):
+        stats = run.statistics.get(key)
+        cells = [f"  {key}", printing.number(run.metrics[key])]
+        cells += [printing.number(stats.min), printing.number(stats.max), str(stats.count)] if stats else ["", "", ""]
+        rows.append([printing.styled("" if cell == "None" else cell) for cell in cells])
+    right = [Column(title, rank, right=True) for title, rank in (("LAST", 0), ("MIN", 1), ("MAX", 1), ("POINTS", 2))]
+    printing.print_table(to, [Column("  KEY", least=16), *right], rows)
+
+
+def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
+    """One picture of the wanted series; else pictures of all with two points or more, those of one measure (train/loss, val/loss) in one."""
+    from autotrack.cli.curves import draw, legend
+    from autotrack.search import weight
+
+    for key in wanted:
+        run.stats(key)  # says which there are
+    keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
+    pictures: dict[str, list[str]] = {"": list(wanted)} if wanted else {}
+    for key in [] if wanted else keys:
+        pictures.setdefault(key.rpartition("/")[2], []).append(key)
+    width = min(to.width, 100) if to.width < 1000 else 80
+    coloured = to.color_system is not None and not to.no_color
+    for number_of_it, group in enumerate(pictures.values()):
+        if number_of_it == PLOTS and not wanted:
+            heading(to, f"… and {len(pictures) - PLOTS} more: --curve KEY draws one")
+            return
+        shown = list(wanted) or sorted(group)[:6]
+        series: list[Series] = [run.history(key, points=max(width * 4, 400)).last_wins() for key in shown]
+        braille = printing.is_unicode() and (coloured or len(series) == 1)
+        lines = draw(series, width=width - 2, braille=braille)
+        if lines:
+            to.print()
+            printing.print_line(to, printing.styled("  "), legend(series, braille=braille))
+        for line in lines:
+            printing.print_line(to, printing.styled("  "), line)
+
+
+def print_comparison(to: Console, found: Comparison) -> None:
+    from autotrack.search import ABSENT
+
+    names = [run.name for run in found.runs]
+    if len(set(names)) < len(names):
+        names = [f"{run.name} {run.id[-6:]}" for run in found.runs]
+    for run in found.runs:
+        printing.print_line(to, printing.styled(f"{run.id}  {run.name}  {run.status}  {printing.moment(run.started)}"))
+    sections = list(found)
+    if not sections:
+        to.print("No difference: parameters, metrics, tags, code, environment and data sets are the same.")
+        return
+    for section, differences in sections:
+        heading(to, {"datasets": "DATA SETS", "params": "PARAMETERS"}.get(section, section.upper()))
+        absent = "–" if printing.is_unicode() else "-"
+        rows = [
+            [printing.styled(f"  {key}"), *(printing.styled(absent if value is ABSENT else printing.number(value)) for value in values)]
+            for key, values in differences.items()
+            if not any("\n" in str(value) for value in values)
+        ]
+        if rows:
+            printing.print_table(to, [Column("  KEY", least=10), *(Column(printing.clean(name), least=8) for name in names)], rows)
+        for key, values in differences.items():
+            if any("\n" in str(value) for value in values):
+                print_texts(to, key, names, ["" if value is ABSENT else str(value) for value in values])
+
+
+def print_texts(to: Console, key: str, names: Sequence[str], texts: Sequence[str], most: int = 60) -> None:
+    """Long texts (uncommitted changes) as a unified diff against the first."""
+    from difflib import unified_diff
+
+    from rich.text import Text
+
+    printing.print_line(to, printing.styled(f"  {key}"))
+    for name, text in zip(names[1:], texts[1:], strict=True):
+        lines = list(unified_diff(texts[0].splitlines(), text.splitlines(), names[0], name, lineterm="", n=1))
+        for line in lines[:most]:
+            style = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
+            to.print(Text("    " + printing.clean_lines(line), style=style), soft_wrap=True)
+        if len(lines) > most:
+            printing.print_line(to, printing.styled(f"    … {len(lines) - most} more lines; --json has all", "dim"))
