@@ -102,25 +102,29 @@ class Connections:
         if self.identity is not None:
             self._check_file()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        until = time.monotonic() + OPENING_S
-        while True:
-            db = _connect(str(self.path), LOCK_S)
-            try:
-                prepare(db, self.path)
-                break
-            except sqlite3.OperationalError as error:
-                db.close()
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise
-                time.sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
-            except BaseException:
-                db.close()
-                raise
+        db = self._prepared()
         for pragma in _WRITER:
             db.execute(f"pragma {pragma}")
         self._identify()
         self._closed = False
         return db
+
+    def _prepared(self) -> sqlite3.Connection:
+        """A connection to a store of our version; while others make or upgrade it, we try again."""
+        until = time.monotonic() + OPENING_S
+        while True:
+            db, is_ready = _connect(str(self.path), LOCK_S), False
+            try:
+                prepare(db, self.path)
+                is_ready = True
+                return db
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            finally:
+                if not is_ready:
+                    db.close()
+            time.sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
 
     def _open_for_reading(self) -> None:
         if self._readable:

@@ -56,14 +56,17 @@ class SqliteBackend:
                     db.execute("analyze")
 
     def _write_once(self, db: sqlite3.Connection, batch: Batch) -> list[int]:
+        is_written = False
         try:
             with _transaction(db):
-                return write_batch(db, batch, self._known, _now_ms())
-        except BaseException as error:
-            self._known.clear()
-            if isinstance(error, (TypeError, ValueError, OverflowError)):
-                raise RecordRejected(f"the batch of writer {batch.writer!r} cannot be stored: {error}") from error
-            raise
+                new = write_batch(db, batch, self._known, _now_ms())
+            is_written = True
+            return new
+        except (TypeError, ValueError, OverflowError) as error:
+            raise RecordRejected(f"the batch of writer {batch.writer!r} cannot be stored: {error}") from error
+        finally:
+            if not is_written:
+                self._known.clear()
 
     def delete(self, run_ids: Collection[str], *, undo: bool = False) -> int:
         text = """update run set deleted_ms = ?, change = (select value from meta where name = 'change')
@@ -169,10 +172,9 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         db.execute("commit")
-    except BaseException:
+    finally:
         if db.in_transaction:
             db.execute("rollback")
-        raise
 
 
 def _now_ms() -> int:
