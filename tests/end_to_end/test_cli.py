@@ -606,7 +606,7 @@ def test_export_brings_the_artifacts_along(tmp_path):
 
 
 def test_an_artifact_never_leaves_the_folder(tmp_path):
-    from autotrack.cli.admin import inside
+    from autotrack.cli.export import inside
     from autotrack.errors import AutotrackError
 
     assert inside(tmp_path, "a/b.txt") == tmp_path / "a" / "b.txt"
@@ -647,9 +647,9 @@ def test_doctor_works_without_a_store_and_makes_none(tmp_path):
 
 
 def test_doctor_finds_a_damaged_store_damaged(own, monkeypatch):
-    from autotrack.cli import admin
+    from autotrack.cli import doctor
 
-    monkeypatch.setattr(admin, "framework_findings", lambda: iter(()))
+    monkeypatch.setattr(doctor, "framework_findings", lambda: iter(()))
     database = own / ".autotrack" / "autotrack.db"
     pages = bytearray(database.read_bytes())
     pages[4096 * 3 : 4096 * 6] = os.urandom(4096 * 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autotrack.cli import admin, demo, edit, launch, runs
+from autotrack.cli import admin, demo, doctor, edit, export, launch, runs
 from autotrack.cli.doors import Group
 
 
@@ -41,10 +41,10 @@ for command in (
     edit.rename,
     edit.note,
     edit.rm,
-    admin.export,
+    export.export,
     admin.gc,
     admin.where,
-    admin.doctor,
+    doctor.doctor,
     demo.demo,
 ):
     cli.add_command(command)
