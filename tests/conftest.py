@@ -11,6 +11,7 @@ os.environ["AUTOTRACK_STRICT"] = "1"
 for variable in [name for name in os.environ if name.startswith("AUTOTRACK_") and not name.startswith(("AUTOTRACK_TEST_", "AUTOTRACK_STRICT"))]:
     del os.environ[variable]
 
+pytest.register_assert_rewrite("autotrack.testing.backend_contract", "autotrack.testing.integration_contract")
 pytest_plugins = ["autotrack.testing.fixtures"]
 
 OTHERS = ("PYTEST_", "KMP_")  # variables that pytest and scikit-learn set

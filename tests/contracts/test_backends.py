@@ -4,13 +4,11 @@ import sys
 
 import pytest
 
-pytest.register_assert_rewrite("autotrack.testing.backend_contract")
-
-from autotrack.backends.memory import MemoryBackend  # noqa: E402 - after its asserts are made to speak
-from autotrack.backends.opening import open_backend  # noqa: E402
-from autotrack.backends.sqlite import SqliteBackend  # noqa: E402
-from autotrack.errors import SettingsError  # noqa: E402
-from autotrack.testing.backend_contract import BackendContract  # noqa: E402
+from autotrack.backends.memory import MemoryBackend
+from autotrack.backends.opening import open_backend
+from autotrack.backends.sqlite import SqliteBackend
+from autotrack.errors import SettingsError
+from autotrack.testing.backend_contract import BackendContract
 
 
 class TestMemory(BackendContract):

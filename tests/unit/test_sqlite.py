@@ -388,7 +388,16 @@ def test_a_store_on_a_read_only_medium_is_read(store, writer, path, monkeypatch)
     again = SqliteBackend(path)
     assert len(again.runs()) == 7
     assert sorted(path.parent.iterdir()) == files  # nothing was made beside it
+    writer.tell(started("later"))  # someone else can write it
+    assert len(again.runs()) == 8
     again.close()
+
+
+def test_an_empty_file_on_a_read_only_medium_is_no_store(path, monkeypatch):
+    path.touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(BackendError, match="holds no store"):
+        SqliteBackend(path).runs()
 
 
 def test_a_rejected_batch_leaves_no_key_half_known(store, writer, path):

@@ -41,7 +41,8 @@ class Connections:
         self._opening = threading.Lock()
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
-        self._readable = ""  # how to open it for reading, once that is known
+        self._can_read = False
+        self._can_write = True  # else it is opened for each question anew: somebody else may write it
         self._closed = False
 
     @contextmanager
@@ -70,19 +71,19 @@ class Connections:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect_reader(self._readable)
+            return self._connect_reader()
 
     def _put_back(self, db: sqlite3.Connection) -> None:
+        is_sound = True
         try:
             if db.in_transaction:
                 db.execute("rollback")
         except sqlite3.Error:  # the file is damaged or gone, which was said already
-            db.close()
-            return
-        if self._closed or len(self._idle) >= _IDLE_READERS:
-            db.close()
-        else:
+            is_sound = False
+        if is_sound and self._can_write and not self._closed and len(self._idle) < _IDLE_READERS:
             self._idle.append(db)
+        else:
+            _close(db)
 
     def close(self) -> None:
         """Close all that this process opened. A later use opens again."""
@@ -92,9 +93,9 @@ class Connections:
         with self._lock:
             writer, self._writer = self._writer, None
             if writer is not None:
-                writer.close()
+                _close(writer)
         while self._idle:
-            self._idle.pop().close()
+            _close(self._idle.pop())
 
     def _open_writer(self) -> sqlite3.Connection:
         if sqlite3.sqlite_version_info < _OLDEST:
@@ -123,54 +124,43 @@ class Connections:
                     raise
             finally:
                 if not is_ready:
-                    db.close()
+                    _close(db)
             time.sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
 
     def _open_for_reading(self) -> None:
-        if self._readable:
+        if self._can_read:
             return
         with self._opening:
-            if self._readable:
+            if self._can_read:
                 return
-            where = self.path.absolute().as_uri()
-            if self.path.exists() and not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK)):
-                self._readable = self._read_only(where)
-                return
-            where = f"{where}?mode=rw"
-            if not self._is_ready(where):
+            self._can_write = not self.path.exists() or (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+            if not self._is_ready():
+                if not self._can_write:
+                    raise BackendError(f"{self.path} holds no store, or one of an older version that must be upgraded, and it cannot be written")
                 with self._lock:
                     if self._writer is None:
                         self._writer = self._open_writer()
             self._identify()
-            self._readable = where
+            self._can_read = True
 
-    def _is_ready(self, where: str) -> bool:
+    def _is_ready(self) -> bool:
         """Whether there is a store that can be read as it is; a new or an older one must be made ready first, which is writing."""
         if self.identity is None and not self.path.exists():
             return False
         self._check_file()
-        db = self._connect_reader(where)
+        db = self._connect_reader()
         try:
             return is_readable(db, self.path)
         finally:
-            db.close()
+            _close(db)
 
-    def _read_only(self, where: str) -> str:
-        """How to read where nothing can be written. A WAL store needs a file beside it, unless the whole is known not to change."""
-        wal = self.path.with_name(f"{self.path.name}-wal")
-        immutable = not wal.exists() or wal.stat().st_size == 0
-        readable = f"{where}?mode=ro{'&immutable=1' if immutable else ''}"
-        db = self._connect_reader(readable)
-        try:
-            if not is_readable(db, self.path):
-                raise BackendError(f"{self.path} holds no store, or one of an older version that must be upgraded, and it cannot be written")
-        finally:
-            db.close()
-        self._identify()
-        return readable
-
-    def _connect_reader(self, where: str) -> sqlite3.Connection:
-        db = _connect(where, 5.0)
+    def _connect_reader(self) -> sqlite3.Connection:
+        """Where nothing can be written, SQLite cannot make the file that WAL needs, unless it may believe that nothing changes."""
+        mode = "rw"
+        if not self._can_write:
+            wal = self.path.with_name(f"{self.path.name}-wal")
+            mode = "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1"
+        db = _connect(f"{self.path.absolute().as_uri()}?mode={mode}", 5.0)
         for pragma in _READER:
             db.execute(f"pragma {pragma}")
         return db
@@ -200,6 +190,12 @@ def _connect(where: str, timeout_s: float) -> sqlite3.Connection:
     if hasattr(ctypes, "pythonapi"):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))  # never finalised, only closed: a forked child must do neither
     return db
+
+
+def _close(db: sqlite3.Connection) -> None:
+    db.close()
+    if hasattr(ctypes, "pythonapi"):
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(db))
 
 
 @contextmanager
