@@ -274,8 +274,7 @@ def test_a_batch_has_at_most_so_many(journal):
 def test_the_reader_waits_at_a_reservation_until_it_is_filled(mapped):
     lane = mapped.lane("run")
     lane.log({"x": 0.0}, 0)
-    segment = lane._way.segment
-    size, pack_into, first = lane._way.sets[("x",)]
+    size, pack_into, first, segment, *_ = lane._known[("x",)]
     hole, segment.off = segment.off, segment.off + size  # another thread is in the midst of a call
     lane.log({"x": 2.0}, 2)
     assert [step for step, _ in points(records(mapped))] == [0]
@@ -292,7 +291,7 @@ def test_replay_steps_over_a_hole_and_numbers_as_the_living_would(mapped, tmp_pa
     with pytest.raises(TypeError):
         lane.log({"x": 0.0}, "no")  # a void
     mapped.put(TagsSet("run", 1.0, {"a": "b"}))
-    lane._way.segment.off += 40  # a thread that died here
+    lane.segment.off += 40  # a thread that died here
     lane.log({"x": 2.0}, 2)
     words = believed(files(tmp_path)[0].read_bytes())
     first, before = words.read(words.size, 100)
@@ -301,7 +300,7 @@ def test_replay_steps_over_a_hole_and_numbers_as_the_living_would(mapped, tmp_pa
     assert (first, after) == (1 << 32, (1 << 32) + 2)
     assert [step for step, _ in points([*before, *beyond])] == [0, 2]
     assert not words.skip_hole(words.size)
-    lane._way.segment.spoil(lane._way.segment.off - 80, 40)
+    lane.segment.spoil(lane.segment.off - 80, 40)
     assert [batch.first for batch in batches(mapped)] == [first]
 
 

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import functools
 import logging
+import mmap
 import operator
 import os
 import struct
@@ -22,7 +23,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from time import time
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from autotrack.recording.liveness import Claim, own
 from autotrack.recording.mounts import MAPPED, PROBED, file_system_of
@@ -49,31 +50,26 @@ MOST_MEMORY = 4  # segments in memory when the disk has no room
 EXACT = 2**53  # whole numbers beyond it are not all floats
 
 _NAN = float("nan")
+_ONE = 40  # bytes of a record of one metric
 _Keys = tuple[str, ...]
 
 
-class Way:
-    """One run's way into one segment. They belong together, so a lane holds them as one attribute: a set's number never meets another segment."""
-
-    __slots__ = ("segment", "sets")
-
-    def __init__(self, segment: Segment) -> None:
-        self.segment = segment
-        self.sets: dict[tuple[Any, ...], tuple[int, Callable[..., None], float]] = {}
-
-
-_NO_WAY = Way(cast(Segment, None))  # it knows no key set, so its segment is never asked for
+# How a known key set is stored: its record's size, how to pack it, its head, and the segment (with its memory and base) that has
+# the set. All in one tuple, so that a set's number never meets another segment.
+_Known = tuple[int, Callable[..., None], float, Segment, mmap.mmap, float]
 
 
 class Lane:
     """What one run logs with."""
 
-    __slots__ = ("__weakref__", "_journal", "_way", "dropped", "run_id")
+    __slots__ = ("__weakref__", "_journal", "_known", "_last", "dropped", "run_id", "segment")
 
     def __init__(self, journal: Journal, run_id: str) -> None:
         self._journal = journal
-        self._way = _NO_WAY
+        self._known: dict[tuple[Any, ...], _Known] = {}
+        self._last: tuple[tuple[Any, ...], _Known | None] = ((), None)
         self.run_id = run_id
+        self.segment: Segment | None = None  # whose sets are known
         self.dropped = 0  # calls for which there was no room, not yet noted
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
@@ -81,12 +77,15 @@ class Lane:
 
         Raises: TypeError, naming the key and the type of what is not one number; for a step that is no whole number of 64 bits.
         """
-        way = self._way
-        known = way.sets.get(tuple(metrics))
+        keys = tuple(metrics)
+        last, known = self._last  # comparing costs half of hashing
+        if keys != last:
+            known = self._known.get(keys)
+            self._last = keys, known
         if known is None:
             self._slow(metrics, step)
             return
-        size, pack_into, first = known
+        size, pack_into, first, segment, memory, base = known
         values: Collection[Any] = metrics.values()
         if size > 64:  # Beyond four keys a sum is the quickest check: what is no float would make it one of its own kind.
             try:  # It begins with NaN, for then nothing overflows or is invalid, and no library has cause to warn.
@@ -107,16 +106,19 @@ class Lane:
                         self._slow(metrics, step)
                         return
                     values = frozen
+                    value = frozen[0]
                     break
         now = time()
-        segment = way.segment
         try:
             # Reserve first, then look: no call and no jump within the line. One line, for a tracer runs between lines.
             segment.off = end = (off := segment.off) + size
             if end > segment.limit:
                 self._refused(segment, off, metrics, step)
                 return
-            pack_into(segment.memory, off, first, step, now, *values, segment.base + off)
+            if size == _ONE:  # without a tuple of arguments to be made
+                pack_into(memory, off, first, step, now, value, base + off)
+            else:
+                pack_into(memory, off, first, step, now, *values, base + off)
             return
         except struct.error:
             self._journal._spoil(segment, off, size)
@@ -148,7 +150,7 @@ class Lane:
             journal._place((self, tuple(part), [journal._number(key, value) for key, value in part.items()], number, now))
 
     def _drop(self) -> None:
-        self._way = _NO_WAY  # the next one comes here without trying
+        self._known, self._last = {}, ((), None)  # the next one comes here without trying
         self.dropped += 1
         if self.dropped == 1:
             self._journal._lossy.append(self)
@@ -291,9 +293,10 @@ class Journal:
                 lane._drop()
                 return
         if segment.limit:
-            if lane._way.segment is not segment:
-                lane._way = Way(segment)
-            lane._way.sets[keys] = (layout.size, layout.pack_into, head(number, len(keys), METRICS))
+            if lane.segment is not segment:
+                lane.segment, lane._known = segment, {}
+            known = lane._known[keys] = (layout.size, layout.pack_into, head(number, len(keys), METRICS), segment, segment.memory, segment.base)
+            lane._last = keys, known
         self._after_add(segment)
 
     def _after_add(self, segment: Segment) -> None:
