@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from autotrack import values
 from autotrack.values import flatten_params, frozen_number, is_secret, param, summary_values
 
-
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
 KEYS = st.text(max_size=5) | st.integers()
 LEAVES = SCALARS | st.binary() | st.sampled_from([object(), len, int, np.float32(1), np.zeros(3), print])

@@ -98,6 +98,13 @@ def expect(tracker: Tracker) -> None:
             _exit.trackers.append(tracker)
 
 
+def forget(tracker: Tracker) -> None:
+    """It is closed: nothing is left to be ended."""
+    with _exit.lock:
+        if tracker in _exit.trackers and not tracker.open:
+            _exit.trackers.remove(tracker)
+
+
 def last_error() -> BaseException | None:
     """The exception that python printed last, because nobody caught it."""
     found = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
@@ -126,7 +133,7 @@ def at_exit() -> None:
             for run in reversed(list(tracker.open.values())):
                 run.end(status, error)
             tracker.finish_uploads(LAST_UPLOADS_S)
-            if tracker.settings.local is None:
+            if tracker.local is None:
                 tracker.tidy()
         with guard("saying what was recorded"):
             tell(tracker)

@@ -21,6 +21,7 @@ from autotrack.artifacts import ArtifactStore
 from autotrack.backends import sqlite as _sqlite  # noqa: F401 - not by a thread: see load
 from autotrack.backends.opening import open_backend
 from autotrack.guard import guard
+from autotrack.recording import endings
 from autotrack.recording.journal import Journal
 from autotrack.recording.replay import replay
 from autotrack.recording.system import SystemMetrics
@@ -53,6 +54,7 @@ class Tracker:
     def __init__(self, settings: Settings, arguments: dict[str, Any] | None = None) -> None:
         self.settings = settings
         self.arguments = arguments or {}
+        self.local = settings.local  # the folder on this machine; None of a store in memory
         self.session = os.urandom(8).hex()
         self.open: dict[str, Run] = {}  # runs that this process started and has not ended
         self.plain: dict[int, list[Run]] = {}  # by thread: runs opened by a plain start_run(), for where a ContextVar is lost
@@ -110,9 +112,8 @@ class Tracker:
     @property
     def folder(self) -> Path:
         """The folder on this machine where files are kept; a temporary one, gone with the process, of a store in memory."""
-        local = self.settings.local
-        if local is not None:
-            return local
+        if self.local is not None:
+            return self.local
         with self._lock:
             if self._scratch is None:
                 self._scratch = Path(tempfile.mkdtemp(prefix="autotrack-"))
@@ -138,7 +139,7 @@ class Tracker:
     def catch_up(self, timeout_s: float = 5.0) -> None:
         """Before a read: bring into the store what this process recorded and what dead ones left behind."""
         self.flush(timeout_s)
-        local = self.settings.local
+        local = self.local
         if local is None or not local.is_dir():
             return
         with guard("replaying what dead processes recorded"):
@@ -156,6 +157,7 @@ class Tracker:
         if backend is not None:
             backend.close()
         self.tidy()
+        endings.forget(self)
 
     def finish_uploads(self, timeout_s: float) -> None:
         """Bring the files that wait into the store, and end the thread that does it."""
@@ -173,7 +175,7 @@ class Tracker:
         with self._lock:
             if self._journal is not None:
                 return
-            local = self.settings.local
+            local = self.local
             self._make_folder()
             load(self.settings.uri)
             atexit.register(self._let_go, os.getpid())  # before the writer does the same, so that it comes after
@@ -190,7 +192,7 @@ class Tracker:
                 self._backend.close()
 
     def _make_folder(self) -> None:
-        local = self.settings.local
+        local = self.local
         if local is None:
             return
         with guard("making the store's folder"):

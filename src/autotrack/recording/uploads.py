@@ -147,7 +147,7 @@ class Uploads:
                 environment.tell(self._tracker, self._noted.popleft())
 
     def _recover(self) -> None:
-        if self._tracker.settings.local is not None:
+        if self._tracker.local is not None:
             recover(self._tracker.folder / "staging", self._tracker.backend, self._tracker.artifacts)
 
     # Staging
