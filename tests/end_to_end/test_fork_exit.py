@@ -108,6 +108,22 @@ def test_endings(tmp_path, body, code, status, way):
         assert found.left == []  # nothing is left behind by a clean end
 
 
+def test_last_words_after_the_writers_own_end_come_home(tmp_path):
+    body = """
+        import atexit
+        def last_words():
+            steps(lane, 1, 10)
+            end()
+        atexit.unregister(writer._at_exit)
+        atexit.register(last_words)
+        atexit.register(writer._at_exit)  # runs first
+        """
+    found = ran(tmp_path, body, WAYS[0])
+    assert (found.left, found.err) == ([], "")
+    assert found.steps == {("run", "x"): list(range(11))}
+    assert found.status == {"run": "finished"}
+
+
 def test_a_traceback_is_pythons_own(tmp_path):
     plain = subprocess.run([sys.executable, "-c", "raise ValueError('boom')"], capture_output=True, text=True).stderr
     found = ran(tmp_path, "raise ValueError('boom')", WAYS[0], 1)

@@ -38,6 +38,7 @@ from autotrack.recording.segments import (
     Appended,
     Segment,
     head,
+    layout,
     packed_json,
 )
 from autotrack.records import AnyRecord, Batch, RunEnded, RunNoted, RunStarted, to_wire
@@ -275,7 +276,7 @@ class Journal:
         if self.is_full:
             lane._drop()
             return
-        layout = _layout(len(keys))
+        packing = layout(len(keys))
         while True:
             segment = self._segment
             number = 0 if segment is None else segment.sets.get((lane.run_id, keys), 0)
@@ -287,15 +288,15 @@ class Journal:
                     segment.sets[lane.run_id, keys] = number
                 else:
                     segment = None
-            if segment is not None and segment.add(layout.pack(head(number, len(keys), METRICS), step, now, *values, 0.0)[:-8]):
+            if segment is not None and segment.add(packing.pack(head(number, len(keys), METRICS), step, now, *values, 0.0)[:-8]):
                 break
-            if not self._roll(layout.size + len(added or packed_json(KEYS, {"set": 1 << 31, "run": lane.run_id, "keys": keys})) + 64, keep=False):
+            if not self._roll(packing.size + len(added or packed_json(KEYS, {"set": 1 << 31, "run": lane.run_id, "keys": keys})) + 64, keep=False):
                 lane._drop()
                 return
         if segment.limit:
             if lane.segment is not segment:
                 lane.segment, lane._known = segment, {}
-            known = lane._known[keys] = (layout.size, layout.pack_into, head(number, len(keys), METRICS), segment, segment.memory, segment.base)
+            known = lane._known[keys] = (packing.size, packing.pack_into, head(number, len(keys), METRICS), segment, segment.memory, segment.base)
             lane._last = keys, known
         self._after_add(segment)
 
@@ -613,7 +614,9 @@ class Journal:
             claim = self._claim
             if self._segments or self._aside or self._waiting:
                 return False
-            if claim is not None and not self.open_runs:
+            if self.open_runs:
+                return True  # the lock says how their process ends
+            if claim is not None:
                 claim.release()
             self._fresh()
         return True
@@ -673,11 +676,6 @@ def _in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
-
-
-@functools.lru_cache(maxsize=64)
-def _layout(count: int) -> struct.Struct:
-    return struct.Struct(f"=dq{count + 2}d")  # head, step, time, values, trailer
 
 
 def _checked_step(step: Any) -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import mmap
 import os
@@ -58,6 +59,12 @@ def head(low: int, count: int, kind: int) -> float:
     """A head, as the float that has its bits."""
     word: float = WORD.unpack(HEAD.pack(low, count, kind))[0]
     return word
+
+
+@functools.lru_cache(maxsize=64)
+def layout(count: int) -> struct.Struct:
+    """How a call with so many values is packed: head, step, time, values, trailer."""
+    return struct.Struct(f"=dq{count + 2}d")
 
 
 def packed_json(kind: int, thing: dict[str, Any]) -> bytes:
@@ -124,10 +131,15 @@ class Words:
             if not length:
                 break
             bits = self.words[word]
-            kind = bits >> 48
-            rows = self._rows(word, end, length, bits, left) if kind == METRICS else 1
+            kind, low, rows = bits >> 48, bits & 0xFFFFFFFF, 1
             try:
-                record = self._stretch(word, rows, length, bits & 0xFFFFFFFF) if kind == METRICS else self._object(word, kind, bits & 0xFFFFFFFF)
+                if kind != METRICS:
+                    record = self._object(word, kind, low)
+                elif word + length >= end or self.words[word + length] != bits:
+                    record = self._single(word, low)
+                else:
+                    rows = self._rows(word, end, length, bits, left)
+                    record = self._stretch(word, rows, length, low)
             except (RecordRejected, ValueError, KeyError, TypeError):
                 if found:
                     break  # the numbers of a batch have no gap
@@ -182,6 +194,11 @@ class Words:
                 continue
             return rows + next(n for n, (h, t, w) in enumerate(zip(heads, trailers, wanted, strict=True)) if h != bits or t != w)
         return rows
+
+    def _single(self, word: int, keyset: int) -> MetricsLogged:
+        run_id, keys = self.keysets[keyset]
+        _, step, when, *values, _ = layout(len(keys)).unpack_from(self.view, word << 3)
+        return MetricsLogged(run_id, when, keys, [step], [when], [[value] for value in values])
 
     def _stretch(self, word: int, rows: int, length: int, keyset: int) -> MetricsLogged:
         run_id, keys = self.keysets[keyset]

@@ -37,7 +37,7 @@ SEAL_S = 10.0  # what a power cut may cost while the store is away
 IDLE_S = 60.0
 EXIT_S = 5.0
 _LONGEST_WAIT_S = 1.0  # between two attempts to reach the store
-_FORK_S = 1.0  # at most, that a fork waits for a commit
+_FORK_S = 0.5  # at most, that a fork waits for a commit
 _MOST_BATCHES = 8  # at a look; then it looks after the rest
 
 
@@ -83,7 +83,8 @@ class Writer:
         self._committed_at = 0.0
         self._busy_at = time.monotonic()
         self._wait_s, self._not_before = 0.0, 0.0
-        self._is_exiting = self._is_pausing = self._has_turn = False
+        self._is_exiting = self._is_without_thread = self._is_pausing = self._fork_waits = False
+        self._forking: set[int] = set()  # the threads that hold the turn while they fork
         self._heartbeat = _Due(HEARTBEAT_S, time.monotonic() + HEARTBEAT_S)
         self._replays, self._seals, self._room = _Due(REPLAY_S), _Due(SEAL_S), _Due(COMMIT_S)
 
@@ -98,10 +99,13 @@ class Writer:
 
     def start(self) -> None:
         """Have the thread run. Costs nothing if it does."""
-        if self._thread is not None or self._is_exiting:
+        if self._thread is not None:
+            return
+        if self._is_exiting:
+            self._close_again()
             return
         with self._lock:
-            if self._thread is not None or self._is_exiting:
+            if self._thread is not None or self._is_without_thread:
                 return
             self._until = None
             self._busy_at = time.monotonic()
@@ -180,6 +184,18 @@ class Writer:
         self.close()
         self._is_exiting = True
 
+    def _close_again(self) -> None:
+        """Somebody's last words, after ours: bring them home without a thread, once the last run has ended."""
+        if self._journal.open_runs or threading.current_thread() is not threading.main_thread():
+            return
+        self._is_exiting = False
+        self._is_without_thread = True
+        try:
+            self.close()
+        finally:
+            self._is_without_thread = False
+            self._is_exiting = True
+
     # Around a fork
 
     def before_fork(self) -> None:
@@ -189,12 +205,16 @@ class Writer:
             self._is_pausing = True
             self._awake.set()
             _wait_for_end(thread)
-        self._has_turn = self._turn.acquire(timeout=_FORK_S)
+        self._fork_waits = True  # a drain stops after its batch
+        if self._turn.acquire(timeout=_FORK_S):
+            self._forking.add(threading.get_ident())
 
     def in_parent(self) -> None:
         """Go on. Python 3.13 counts the threads after this: there the next record starts the thread."""
-        if self._has_turn:
+        if threading.get_ident() in self._forking:
+            self._forking.discard(threading.get_ident())
             self._turn.release()
+        self._fork_waits = False
         if not self._is_pausing:
             return
         self._is_pausing = False
@@ -288,6 +308,8 @@ class Writer:
                 return
             self._journal.acknowledge(batch)
             self._committed_at = now
+            if self._fork_waits:
+                return
 
     def _commit(self, batch: Batch, now: float) -> bool:
         """Whether the store has it now."""
