@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autotrack.backends.opening import open_backend
-from autotrack.query import parse
 from measure import folder, has, show, verdict
 
+from autotrack.backends.opening import open_backend
+from autotrack.query import parse
 from autotrack.records import Batch, MetricsLogged, ParamsSet, RunEnded, RunStarted
 
 PARAMS, METRICS = 50, 20

@@ -176,7 +176,7 @@ class RunView:
             raise NotFound(f"run {self.id} has no metric {key!r}; it has: {', '.join(sorted(self.statistics)) or 'none'}") from None
 
     @overload
-    def history(self, keys: str, *, points: int | None = None) -> Series: ...
+    def history(self, keys: str, *, points: int | None = None) -> Series: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str] too
     @overload
     def history(self, keys: Sequence[str] | None = None, *, points: int | None = None) -> pd.DataFrame: ...
 

@@ -60,19 +60,17 @@ def test_every_snippet_runs(page, tmp_path):
     here.mkdir()
     (here / "pyproject.toml").write_text("")  # the store is made beside it
     (here / "examples").symlink_to(ROOT / "examples")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1", "AUTOTRACK_QUIET": "1"}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "AUTOTRACK_QUIET": "1"}
     environment.pop("AUTOTRACK_STRICT", None)
-    done = subprocess.run([sys.executable, "-c", DRIVER, tmp_path / "todo.json", page.name], cwd=here, env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", DRIVER, tmp_path / "todo.json", page.name]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_links_between_pages_hold():
-    broken = []
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.name} -> {target}")
-    assert broken == []
+    links = [(page, target) for page in PAGES for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
+    assert [f"{page.name} -> {target}" for page, target in links if not (page.parent / target).exists()] == []
 
 
 def test_every_setting_is_in_the_docs():
@@ -81,7 +79,8 @@ def test_every_setting_is_in_the_docs():
     from autotrack.settings import Settings
 
     text = (ROOT / "docs" / "settings.md").read_text()
-    assert [field.name for field in fields(Settings) if not field.name.startswith("_") and field.name != "origins" and f"`{field.name}`" not in text] == []
+    names = [field.name for field in fields(Settings) if not field.name.startswith("_") and field.name != "origins"]
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_every_command_has_a_paragraph():

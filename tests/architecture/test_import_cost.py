@@ -21,3 +21,10 @@ def test_import_autotrack_loads_nothing_heavy():
 def test_autolog_imports_no_framework():
     frameworks = {"numpy", "pandas", "scipy", "sklearn", "xgboost", "torch", "joblib", "sqlite_utils", "rich", "click", "psutil"}
     assert loaded_after("import autotrack; autotrack.autolog()") & frameworks == set()
+
+
+def test_observing_a_framework_imports_no_other_part_of_it():
+    framework = "import xgboost, sklearn.base"
+    alone = loaded_after(framework)
+    observed = loaded_after(f"import autotrack; autotrack.autolog(); {framework}")
+    assert {name for name in observed - alone if name.startswith(("sklearn", "xgboost", "scipy", "pandas"))} == set()

@@ -25,12 +25,12 @@ def face():
 
 
 def test_the_public_face_is_the_snapshot():
-    assert face() == SNAPSHOT.read_text(), f"if the change is meant: write the new face to {SNAPSHOT.name} with python -m tests.architecture.test_public_face"
+    assert face() == SNAPSHOT.read_text(), "if the change is meant: python tests/architecture/test_public_face.py"
 
 
 def test_every_public_name_is_documented():
-    bare = [name for name in autotrack.__all__ if not name.startswith("__") and callable(getattr(autotrack, name)) and not inspect.getdoc(getattr(autotrack, name))]
-    assert bare == []
+    things = {name: getattr(autotrack, name) for name in autotrack.__all__ if not name.startswith("__")}
+    assert [name for name, thing in things.items() if callable(thing) and not inspect.getdoc(thing)] == []
 
 
 if __name__ == "__main__":

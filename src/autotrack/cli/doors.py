@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class NoStore(AutotrackError):  # noqa: N818 - named like its siblings
+class NoStore(AutotrackError):
     """There is nothing recorded here yet."""
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.pipeline import Pipeline
 
 MOST_PARTS = 100  # so many items of a list are looked at
 ATOMS = frozenset({bool, int, float, str, type(None)})  # what most parameters are
@@ -22,7 +21,7 @@ MOST_DEPTH = 8  # of estimators within estimators
 
 def is_model(estimator: Any) -> bool:
     """Predictors, clusterers, detectors, densities and searches deserve a run; scalers, encoders, selectors and decompositions do not."""
-    while isinstance(estimator, Pipeline):
+    while is_pipeline(estimator):
         estimator = last_step(estimator)
     kind = type(estimator)
     return hasattr(kind, "predict") or hasattr(kind, "fit_predict") or (hasattr(kind, "score_samples") and not hasattr(kind, "transform"))
@@ -30,7 +29,7 @@ def is_model(estimator: Any) -> bool:
 
 def fits_many(estimator: Any) -> bool:
     """Whether it fits others, or itself, several times: their curves are not its own. A pipeline fits its last step once."""
-    if isinstance(estimator, Pipeline | TransformedTargetRegressor) or type(estimator).__name__ == "FixedThresholdClassifier":
+    if is_pipeline(estimator) or transforms_target(estimator) or type(estimator).__name__ == "FixedThresholdClassifier":
         return False
     names = parameter_names(estimator.__class__)
     if "cv" in names:
@@ -39,6 +38,20 @@ def fits_many(estimator: Any) -> bool:
     return any(
         any(is_estimator(part) for part in flattened([value])) for name, value in held.items() if type(value) not in ATOMS and name in names
     )
+
+
+def is_pipeline(estimator: Any) -> bool:
+    return is_a(estimator, "sklearn.pipeline", "Pipeline")
+
+
+def transforms_target(estimator: Any) -> bool:
+    return is_a(estimator, "sklearn.compose", "TransformedTargetRegressor")
+
+
+def is_a(estimator: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of scikit-learn's class, whose module is not imported for the question: it takes some 20 ms."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(estimator, kind)
 
 
 def is_estimator(part: Any) -> bool:
@@ -63,9 +76,9 @@ def trained(estimator: Any) -> Any:
     """The estimator whose training is what the run shows: a pipeline's last step, a search's refitted best."""
     for _ in range(MOST_DEPTH):
         own = vars(estimator) if hasattr(estimator, "__dict__") else {}
-        if isinstance(estimator, Pipeline):
+        if is_pipeline(estimator):
             inner = last_step(estimator)
-        elif isinstance(estimator, TransformedTargetRegressor):
+        elif transforms_target(estimator):
             inner = own.get("regressor_")
         else:
             inner = own.get("best_estimator_")
