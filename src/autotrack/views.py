@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, overload
 
 from autotrack.errors import ArtifactNotFound, NotFound
 from autotrack.values import Scalar, Status
@@ -20,8 +19,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Frozen(dict[str, Any]):
+    """A dict that nobody changes; it prints, compares, pickles and becomes JSON as any other."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("what is read back never changes; copy it with dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Frozen, (dict(self),)
+
+
 def _none() -> Mapping[str, Any]:
-    return MappingProxyType({})
+    return Frozen()
 
 
 @dataclass(frozen=True, slots=True)

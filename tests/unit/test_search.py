@@ -132,3 +132,20 @@ def test_an_empty_list_is_an_empty_frame():
 
 def test_a_frame_of_nothing_but_nan():
     assert np.isnan(RunList([made("1", metrics={"a": math.nan})]).to_pandas()["metrics.a"][0])
+
+
+def test_a_view_is_plain_to_copy_print_and_send_away_but_not_to_change(tracked):
+    import copy
+    import json
+    import pickle
+
+    with autotrack.start_run(params={"lr": 0.1, "layers": [1, 2]}, tags={"team": "nlp"}) as run:
+        run.log({"loss": 0.5}, step=0)
+    view = autotrack.get_run(run.id)
+    assert json.loads(json.dumps(view.params)) == {"lr": 0.1, "layers": [1, 2]}
+    assert repr(view.tags) == "{'team': 'nlp'}"
+    for again in (pickle.loads(pickle.dumps(view)), copy.deepcopy(view)):
+        assert again == view
+        assert again.history("loss").values.tolist() == [0.5]
+    with pytest.raises(TypeError, match="never changes"):
+        view.params["lr"] = 1

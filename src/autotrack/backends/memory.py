@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, cast
 
 from autotrack.backends import thinning
@@ -33,7 +32,7 @@ from autotrack.records import (
     WriterEnded,
 )
 from autotrack.values import Status
-from autotrack.views import ArtifactView, RunView, Series, Stats
+from autotrack.views import ArtifactView, Frozen, RunView, Series, Stats
 
 _Point = tuple[int, float, float, int]  # step, time, value, change number
 
@@ -141,7 +140,7 @@ class MemoryBackend:
                 run.tags = {key: tag for key, tag in (run.tags | record.values).items() if tag is not None}
             case ArtifactStored(_, at, name, digest, size, kind, step, meta):
                 run.artifacts.pop(name, None)  # the last version stands where it was stored
-                run.artifacts[name] = ArtifactView(run.id, name, kind, digest, size, _kept(at), step, MappingProxyType(meta))
+                run.artifacts[name] = ArtifactView(run.id, name, kind, digest, size, _kept(at), step, Frozen(meta))
                 run.all_digests.add(digest)
             case RunNoted(_, _, "environment", value):
                 run.environment = run.environment | value
@@ -410,8 +409,8 @@ def _kept(seconds: float) -> float:
     return to_ms(seconds) / 1000
 
 
-def _frozen(values: dict[str, Any]) -> MappingProxyType[str, Any]:
-    return MappingProxyType(cast(dict[str, Any], _copied(values)))
+def _frozen(values: dict[str, Any]) -> Frozen:
+    return Frozen(cast(dict[str, Any], _copied(values)))
 
 
 def _copied(value: Any) -> Any:

@@ -6,7 +6,6 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from autotrack.backends import thinning
@@ -14,7 +13,7 @@ from autotrack.backends.migrations import ENDED, SEEN, STATUS
 from autotrack.backends.protocol import FIELDS, Tail
 from autotrack.backends.sql import RECENT, Selection, Statistics, decoded, keys_of
 from autotrack.query import Query
-from autotrack.views import ArtifactView, RunView, Series
+from autotrack.views import ArtifactView, Frozen, RunView, Series
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +60,12 @@ def views(db: sqlite3.Connection, ids: Sequence[int], fields: Collection[str], n
             started=started / 1000,
             ended=None if ended is None else ended / 1000,
             parent_id=parent,
-            params=MappingProxyType(parts.params.get(number, {})),
-            metrics=MappingProxyType(parts.metrics.get(number, {})),
-            tags=MappingProxyType(parts.tags.get(number, {})),
+            params=Frozen(parts.params.get(number, {})),
+            metrics=Frozen(parts.metrics.get(number, {})),
+            tags=Frozen(parts.tags.get(number, {})),
             notes=notes,
             artifacts=tuple(parts.artifacts(number, uid)),
-            environment=MappingProxyType(parts.environment(environment_id)),
+            environment=Frozen(parts.environment(environment_id)),
             traceback=traceback,
             kind=kind,
             session=session,
@@ -77,8 +76,8 @@ def views(db: sqlite3.Connection, ids: Sequence[int], fields: Collection[str], n
             seen=seen / 1000,
             deleted=None if deleted is None else deleted / 1000,
             dropped=dropped,
-            system=MappingProxyType(parts.system.get(number, {})),
-            params_before=MappingProxyType(parts.params_before.get(number, {})),
+            system=Frozen(parts.system.get(number, {})),
+            params_before=Frozen(parts.params_before.get(number, {})),
             statistics=Statistics(parts.statistics.get(number, {})),
         )
     return [made[number] for number in ids if number in made]
@@ -165,7 +164,7 @@ class _Parts:
 
     def artifacts(self, number: int, uid: str) -> Iterable[ArtifactView]:
         for name, (kind, digest, size, time_ms, step, meta) in self._artifacts.get(number, {}).items():
-            yield ArtifactView(uid, name, kind, digest, size, time_ms / 1000, step, MappingProxyType(json.loads(meta) if meta else {}))
+            yield ArtifactView(uid, name, kind, digest, size, time_ms / 1000, step, Frozen(json.loads(meta) if meta else {}))
 
     def environment(self, number: int | None) -> dict[str, Any]:
         """Shared by the runs of a process, and read once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Backend
@@ -20,6 +20,9 @@ class StoreReader:
     def __init__(self, backend: Backend, artifacts: ArtifactStore) -> None:
         self.backend = backend
         self.artifacts = artifacts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reading, ()  # a view that is unpickled reads its process's own store
 
     def attach(self, view: RunView) -> RunView:
         """The view, able to give its history, its children and the content of its artifacts."""
