@@ -179,7 +179,7 @@ def test_bayesian_ridge_leaves_its_scores_if_asked(observed):
     assert curve(observed.run(), "train/score") == list(model.scores_)
 
 
-@pytest.mark.parametrize("model", [LassoCV(cv=3, alphas=10), LassoLarsCV(cv=3)], ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("model", [LassoCV(cv=3, alphas=np.logspace(-3, 0, 10)), LassoLarsCV(cv=3)], ids=lambda model: type(model).__name__)
 def test_a_path_of_regularisations_is_a_curve_and_a_table(observed, model):
     model.fit(X, y)
     run = observed.run()
@@ -189,15 +189,17 @@ def test_a_path_of_regularisations_is_a_curve_and_a_table(observed, model):
 
 
 def test_several_paths_at_once_are_left_out(observed):
-    ElasticNetCV(l1_ratio=[0.2, 0.8], cv=3, alphas=5).fit(X, y)
+    ElasticNetCV(l1_ratio=[0.2, 0.8], cv=3, alphas=[0.01, 0.1]).fit(X, y)
     assert "l1_ratio" in observed.run().metrics
     assert "val/mse" not in observed.run().statistics
 
 
 def test_a_logistic_path_is_a_curve_and_its_many_solves_are_none(observed):
-    LogisticRegressionCV(Cs=4, cv=3, use_legacy_attributes=False, scoring="accuracy", l1_ratios=(0,)).fit(X, y)
+    newer = {"use_legacy_attributes": False, "l1_ratios": (0,)} if "use_legacy_attributes" in LogisticRegressionCV().get_params() else {}
+    LogisticRegressionCV(Cs=4, cv=3, scoring="accuracy", **newer).fit(X, y)
     run = observed.run()
     assert "train/loss" not in run.statistics
+    assert len(curve(run, "val/score")) == 4
 
 
 def test_ridge_cv_leaves_its_choice(observed):

@@ -115,6 +115,10 @@ class Curves(TrainingCallback):
         self._rounds = 0
         self.booster: Any = None  # of xgboost.cv: what holds the boosters of all folds
 
+    def __hash__(self) -> int:
+        """The smallest: before 3.0 XGBoost puts the callbacks into a set, where what came first and has this hash stays first."""
+        return 0
+
     @guarded
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
         if self.booster is None:
@@ -156,7 +160,12 @@ class Curves(TrainingCallback):
         place = int(best_round) - self._start
         there = {f"best/{key}": values[place] for key, values in self._keys if 0 <= place < len(values)}
         flat = {key: value[0] if isinstance(value, tuple) else value for key, value in there.items()}
-        return {"best_round": int(best_round), "best_score": float(best_score), **flat}
+        return {"best_round": int(best_round), "best_score": first_number(best_score), **flat}
+
+
+def first_number(text: str) -> float:
+    """The score that early stopping notes; of ``xgboost.cv`` before 3.0 a pair, ``(np.float64(0.93), 0.04)``."""
+    return float(re.sub(r"np\.float\d*|[()\s]", "", text).partition(",")[0])
 
 
 def dict_of(params: Any) -> dict[str, Any]:

@@ -88,14 +88,12 @@ def tell_path(fit: Fit, own: Mapping[str, Any]) -> None:
         if errors.ndim != 2 or alphas.shape != errors.shape[:1]:
             return  # several l1_ratio: a path each
         tell_points(fit, "alpha", alphas, {"val/mse": errors.mean(axis=1), "val/mse_std": errors.std(axis=1)})
-    elif isinstance(own.get("scores_"), dict) and "Cs_" in own:
-        scores = np.stack([np.asarray(scores) for scores in own["scores_"].values()])
-        scores = scores.reshape(-1, *scores.shape[2:])  # classes and folds
-        if scores.ndim == 2 and scores.shape[1] == len(own["Cs_"]):
+    elif isinstance(own.get("scores_"), dict | np.ndarray) and "Cs_" in own:
+        told = own["scores_"]  # folds first; by class, in a dict, before scikit-learn 1.10
+        scores = np.concatenate([np.asarray(of_class) for of_class in told.values()]) if isinstance(told, dict) else told
+        scores = scores.reshape(len(scores), -1)
+        if scores.shape[1] == len(own["Cs_"]):
             tell_points(fit, "C", own["Cs_"], {"val/score": scores.mean(axis=0), "val/score_std": scores.std(axis=0)})
-    elif isinstance(own.get("scores_"), np.ndarray) and "Cs_" in own and own["scores_"].ndim == 2:
-        scores = own["scores_"]  # use_legacy_attributes=False
-        tell_points(fit, "C", own["Cs_"], {"val/score": scores.mean(axis=0), "val/score_std": scores.std(axis=0)})
     elif isinstance(own.get("cv_results_"), dict) and "n_features" in own["cv_results_"]:
         results = own["cv_results_"]
         curves = {"val/score": results["mean_test_score"], "val/score_std": results["std_test_score"]}

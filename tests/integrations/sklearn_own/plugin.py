@@ -1,0 +1,28 @@
+"""A pytest plugin: the tests that pytest then runs (scikit-learn's own) are run under autolog, recorded into memory.
+
+Writes how many runs there were, and which places of ours failed, to the file that ``SKLEARN_OWN_REPORT`` names.
+"""
+
+import json
+import os
+
+import autotrack
+from autotrack import guard
+from autotrack.recording import tracker
+
+
+def pytest_configure(config):
+    tracker.swap(tracker.in_memory())
+    autotrack.autolog("sklearn")
+
+
+def pytest_runtest_teardown(item):
+    # A test may let warnings be errors or draw from random numbers: what we do must be done by then.
+    tracker.tracker().flush()
+
+
+def pytest_unconfigure(config):
+    here = tracker.tracker()
+    with open(os.environ["SKLEARN_OWN_REPORT"], "w") as file:
+        json.dump({"runs": here.recorded, "failures": dict(guard.failures)}, file)
+    autotrack.disable()

@@ -1,0 +1,31 @@
+"""scikit-learn's own tests pass under autolog as they do without. A sample; scripts/sklearn_own_tests.py runs more."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+MODULES = [
+    "sklearn.tests.test_base",
+    "sklearn.linear_model.tests.test_bayes",
+    "sklearn.tests.test_kernel_ridge",
+    "sklearn.neighbors.tests.test_nearest_centroid",
+]
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"sklearn_own_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_scikit_learns_own_tests_pass_as_they_do_without_us():
+    pytest.importorskip("sklearn")
+    plain, observed, broken = load("run").differing(MODULES)
+    assert len(plain.passed) > 100
+    assert broken == set()
+    assert observed.failures == {}
+    assert observed.runs > 20
