@@ -490,6 +490,23 @@ def test_at_the_cap_metrics_are_dropped_and_counted_and_objects_are_kept(tmp_pat
     finish(journal)
 
 
+def test_numbers_rise_though_a_spare_was_laid_out_before_the_room_ended(mapped, tmp_path):
+    lane = mapped.lane("run")
+    while mapped._spare is None:
+        lane.log({"x": 1.0}, 0)
+        mapped.tend()
+    mapped.is_full = True
+    for _ in range(3):
+        mapped.put(TagsSet("run", 1.0, {"large": "x" * FIRST_BYTES}))  # in memory, for it is kept
+    mapped.is_full = False
+    for step in range(20_000):
+        lane.log({"x": 1.0}, step)
+    found = batches(mapped)
+    assert all(earlier.last < later.first for earlier, later in itertools.pairwise(found))
+    assert points([record for batch in found for record in batch.records])[-1] == (19_999, {"x": 1.0})
+    assert len(files(tmp_path)) <= 1
+
+
 def test_a_folder_that_cannot_be_made_is_said_once_and_memory_is_used(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(journals, "SEGMENT_BYTES", FIRST_BYTES)
     (tmp_path / "file").write_text("")

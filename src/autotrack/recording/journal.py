@@ -110,22 +110,25 @@ class Lane:
                     value = frozen[0]
                     break
         now = time()
+        is_settled = False
         try:
             # Reserve first, then look: no call and no jump within the line. One line, for a tracer runs between lines.
             segment.off = end = (off := segment.off) + size
             if end > segment.limit:
                 self._refused(segment, off, metrics, step)
+                is_settled = True
                 return
             if size == _ONE:  # without a tuple of arguments to be made
                 pack_into(memory, off, first, step, now, value, base + off)
             else:
                 pack_into(memory, off, first, step, now, *values, base + off)
+            is_settled = True
             return
         except struct.error:
-            self._journal._spoil(segment, off, size)
-        except BaseException:
-            self._journal._spoil(segment, off, size)
-            raise
+            pass
+        finally:
+            if not is_settled:  # whatever it was, Ctrl-C too
+                self._journal._spoil(segment, off, size)
         self._slow(dict(metrics), step)  # says what is wrong with it
 
     def _refused(self, segment: Segment, off: int, metrics: Mapping[str, Any], step: int) -> None:
@@ -317,13 +320,16 @@ class Journal:
         if self._segment is not None:
             self._segment.close()
         usual = SEGMENT_BYTES if self._segments or self._last_number else FIRST_BYTES
-        size = max(usual, -(-(need + HEADER_BYTES + 64) // 4096) * 4096)
-        segment = None if self.is_full else self._next(size)
+        least = -(-(need + HEADER_BYTES + 64) // 4096) * 4096
+        segment = None if self.is_full else self._next(max(usual, least))
         if segment is None:
             if not keep:
                 self._say_full()
                 return False
-            segment = Segment(self._take_number(), max(FIRST_BYTES, size if size > usual else 0), None)
+            segment = Segment(self._take_number(), max(FIRST_BYTES, least), None)
+        if self._spare is not None and self._spare.number < segment.number:  # numbers only rise: it cannot be used later
+            self._spare.free()
+            self._spare = None
         self._segment = segment
         self._segments.append(segment)
         return True
@@ -339,7 +345,7 @@ class Journal:
         if spare is not None:
             if spare.size >= size:
                 return spare
-            spare.free()  # numbers only rise: it cannot be used later
+            spare.free()
         try:
             return self._file(self._take_number(), size)
         except OSError as error:
@@ -415,14 +421,26 @@ class Journal:
                 segment = self._segments[0] if self._segments else None
             if segment is None:
                 return None
-            if isinstance(segment, Appended) and not segment.is_loaded:
-                segment.load()
+            if isinstance(segment, Appended) and not segment.is_loaded and not self._load(segment):
+                continue
             first, records = segment.reader.read(segment.end, most)
             if records:
                 self._pending = Batch(self._writer, first, tuple(records))
             elif not self._drop_read():
                 return None
         return self._pending
+
+    def _load(self, segment: Appended) -> bool:
+        """Have a segment in memory again; without it, if somebody took its file away."""
+        try:
+            segment.load()
+        except OSError as error:
+            self._say_disk(error)
+            with self._lock:
+                self._segments.remove(segment)
+                segment.free()
+            return False
+        return True
 
     def acknowledge(self, batch: Batch) -> None:
         """The batch is in the store: forget it, and remove the segments that are read to their end."""
@@ -528,7 +546,7 @@ class Journal:
     def read_devices(self) -> None:
         """Journal the values that waited on a device."""
         while self._waiting:
-            lane, metrics, step, now = self._waiting.popleft()
+            lane, metrics, step, now = self._waiting[0]  # taken off when it is journalled: a flush waits for that
             keys: list[str] = []
             values: list[float] = []
             for key, value in metrics.items():
@@ -540,6 +558,7 @@ class Journal:
                     keys.append(key)
             if keys:
                 self._place((lane, tuple(keys), values, step, now))
+            self._waiting.popleft()
 
     def _say_unread(self, error: TypeError) -> None:
         if "device" not in self._said:
@@ -628,6 +647,8 @@ class Journal:
             for segment in self._segments:
                 segment.close()
                 segment.unlink()  # not unmapped: a thread may be storing
+                if isinstance(segment, Appended):
+                    segment.free()
             if self._spare is not None:
                 self._spare.free()
             if self._claim is not None:

@@ -249,15 +249,16 @@ class Segment:
         if self.path is None:
             return mmap.mmap(-1, self.size)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        is_made = False
         try:
             os.posix_fallocate(fd, 0, self.size)
             memory = mmap.mmap(fd, self.size)
             self._populate(memory)
-        except BaseException:
-            os.unlink(self.path)
-            raise
+            is_made = True
         finally:
             os.close(fd)
+            if not is_made:
+                os.unlink(self.path)
         return memory
 
     def _populate(self, memory: mmap.mmap) -> None:
@@ -273,16 +274,19 @@ class Segment:
     def add(self, body: bytes) -> bool:
         """Store a record of this head and body; False if it has no room. The journal's lock is held."""
         size = len(body) + 8
+        is_settled = False
         try:
             self.off = end = (off := self.off) + size  # as in Lane.log: other threads go on reserving meanwhile
             if end > self.limit:
                 self.stop = min(self.stop, off)
+                is_settled = True
                 return False
             self.memory[off : end - 8] = body
             WORD.pack_into(self.memory, end - 8, self.base + off)
-        except BaseException:
-            self.spoil(off, size)
-            raise
+            is_settled = True
+        finally:
+            if not is_settled:
+                self.spoil(off, size)
         return True
 
     def spoil(self, off: int, size: int) -> None:
@@ -398,16 +402,15 @@ class Appended(Segment):
         record = body + WORD.pack(self.base + off)
         self.memory[off:end] = record
         self.off = end
+        self.is_complete = False
         try:
             _write_whole(self.fd, record)
+            self.is_complete = True
         except OSError as error:
             self.trouble = error
-            self.is_complete = False
-            self.close()
-        except BaseException:  # Ctrl-C: written or not, who knows
-            self.is_complete = False
-            self.close()
-            raise
+        finally:
+            if not self.is_complete:  # after Ctrl-C too: written or not, who knows
+                self.close()
         return True
 
     def unload(self) -> None:

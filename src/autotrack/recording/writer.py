@@ -283,7 +283,7 @@ class Writer:
                 self._committed.notify_all()
         if self._wait_s and self._seals.comes(now):
             journal.seal()
-        if journal.open_runs:
+        if journal.open_runs and not journal.is_stopped:
             self._look_after_runs(now)
         if journal.folder is not None and not self._is_remote and not self._wait_s and self._replays.comes(now):
             replay(journal.folder, self._backend)
