@@ -49,7 +49,7 @@ def main() -> int:
         began = time.monotonic()
         plain, observed, broken = run.differing([module], timeout_s=3600)
         allowed = (observed.failed - plain.failed) - broken
-        print(  # noqa: T201 - a program that prints
+        print(
             f"{module}: {len(observed.passed)} of {len(plain.passed)} pass, {observed.runs} runs, {len(broken)} broken, "
             f"{len(allowed)} on the list of those that see any wrapper, {time.monotonic() - began:.0f} s",
             *(f"\n  broken: {name}" for name in sorted(broken)),
