@@ -189,7 +189,7 @@ def test_a_staged_file_is_stored_once_by_whoever_opens_the_store_next(store, at)
     from contextlib import closing
 
     with closing(sqlite3.connect(store / "autotrack.db")) as connection:
-        assert connection.execute("select count(*) from artifacts").fetchone() == (1,)
+        assert connection.execute("select count(*) from artifact").fetchone() == (1,)
 
 
 def test_what_a_living_process_has_staged_is_left_alone(store):
@@ -212,3 +212,40 @@ def test_what_a_living_process_has_staged_is_left_alone(store):
         living.stdin.close()
     assert [a.name for a in autotrack.get_run(run_id).artifacts] == ["a.txt"]
     assert autotrack.get_run(run_id).status == "lost"
+
+
+VERSIONS = """
+import os, sqlite3, sys, time
+import autotrack
+from autotrack.recording import uploads
+run = autotrack.start_run("dying")
+autotrack.get_run(run.id)
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("begin immediate")  # what is told from here on stays in the journal
+take = uploads.stored
+def stored(note, artifacts):
+    if note.name.startswith("5."):
+        while not note.with_name("11.json").exists():
+            time.sleep(0.01)
+        os._exit(9)
+    return take(note, artifacts)
+uploads.stored = stored
+print(run.id, flush=True)
+for version in range(12):
+    run.log_text("model.txt", f"version {version}")
+time.sleep(20)
+"""
+
+
+def test_the_last_version_is_the_last_after_a_death_too(store):
+    died = subprocess.run([sys.executable, "-c", VERSIONS, str(store / "autotrack.db")], capture_output=True, text=True, timeout=60)
+    assert died.returncode == 9, died.stderr
+    with start_run("next"):  # what is left is recovered in the background of whoever records next
+        tracker().uploads.flush()
+    view = autotrack.get_run(died.stdout.strip())
+    assert (view.status, view.artifact("model.txt").read_text()) == ("lost", "version 11")
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(store / "autotrack.db")) as connection:
+        assert connection.execute("select count(*) from artifact").fetchone() == (12,)

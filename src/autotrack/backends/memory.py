@@ -114,7 +114,7 @@ class MemoryBackend:
         run = self._runs.get(record.run_id)
         if run is None:
             run = self._runs[record.run_id] = _Run(record.run_id, _kept(record.time), seen=time.time(), change=self._change)
-        if run.writer == writer or not isinstance(record, (TagsSet, RunNoted)):  # those may be someone else's, who labels a lost run
+        if run.writer == writer or not isinstance(record, (TagsSet, RunNoted, ArtifactStored)):  # those someone else may bring to a lost run
             if run.status == "lost":
                 run.status, run.error, run.ended, run.change = "running", None, None, self._change
             if run.writer != writer:

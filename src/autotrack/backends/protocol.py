@@ -45,8 +45,8 @@ class Backend(Protocol):
         Records that this writer had applied already are dropped from its front, so any regrouping or retry is safe.
         A record of a run not seen yet makes a stub that its RunStarted fills; one of a purged run is skipped.
         WriterEnded touches only runs whose last starter was this writer and that still run. Any later record of a
-        run that is ``lost`` revives it, except tags and notes from another writer, who may label it. A running run
-        whose writer gave no sign of life for an hour is shown as ``lost``.
+        run that is ``lost`` revives it, except tags, notes and files from another writer, who may label it or finish
+        its uploads. A running run whose writer gave no sign of life for an hour is shown as ``lost``.
 
         Raises: BackendUnavailable (try again), RecordRejected (never will), SchemaTooNew.
         """

@@ -231,9 +231,9 @@ class _Writing:
                 self._end(run, record)
 
     def _revive(self, run: _Run, record: AnyRecord) -> None:
-        """A run that tells something lives. (Tags and notes may be someone else's: one may label a lost run.)"""
+        """A run that tells something lives. (Someone else may label a lost run, and finish its uploads.)"""
         is_own = run.writer == self._writer
-        if not is_own and isinstance(record, (TagsSet, RunNoted)):
+        if not is_own and isinstance(record, (TagsSet, RunNoted, ArtifactStored)):
             return
         if run.status == "lost":
             run.status, run.error, run.ended_ms = "running", None, None

@@ -8,6 +8,7 @@ who is alive, and the note's name holds the digest from before the move on.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import itertools
@@ -24,10 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from autotrack.artifacts import CHUNK, ArtifactStore, checked_name, digest_of
+from autotrack.backends.accept import to_ms
 from autotrack.errors import BackendError, RunNotFound
 from autotrack.guard import guard
 from autotrack.recording import environment
-from autotrack.records import AnyRecord, ArtifactStored, Batch, RunEnded
+from autotrack.recording.mounts import is_network
+from autotrack.recording.replay import replay
+from autotrack.records import ArtifactStored, Batch
 
 if TYPE_CHECKING:
     from autotrack.backends.protocol import Backend
@@ -147,8 +151,9 @@ class Uploads:
                 environment.tell(self._tracker, self._noted.popleft())
 
     def _recover(self) -> None:
-        if self._tracker.local is not None:
-            recover(self._tracker.folder / "staging", self._tracker.backend, self._tracker.artifacts)
+        local = self._tracker.local
+        if local is not None and not is_network(local):  # there only who reads touches the store
+            recover(local / "staging", self._tracker.backend, self._tracker.artifacts)
 
     # Staging
 
@@ -158,7 +163,8 @@ class Uploads:
             with path.open("xb") as sink:
                 write(sink)
             note = path.with_suffix(".json")
-            _write_whole(note, {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()})
+            about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
+            _write_whole(note, {**about, "writer": self._tracker.journal.writer})
             self._add(functools.partial(self._upload, note))
 
     def _place(self) -> Path:
@@ -246,18 +252,52 @@ def stored(note: Path, artifacts: ArtifactStore) -> tuple[ArtifactStored | None,
 
 
 def recover(staging: Path, backend: Backend, artifacts: ArtifactStore) -> int:
-    """Finish what dead processes had staged; how many files that were. What their journals hold is to be replayed before."""
+    """Finish what dead processes had staged, in the order in which they did; how many files that were.
+
+    What the journal of such a process holds comes before: it knows of the files that were done, and of how its runs ended.
+    """
     count = 0
-    for folder in _left_behind(staging):
-        for note in sorted(folder.glob("*.json")):
-            with guard("recovering a staged artifact"):
-                record, note = stored(note, artifacts)
-                if record is not None:
-                    count += _tell(record, backend)
-                note.unlink(missing_ok=True)
-        if not any(folder.glob("*.json")):
-            _remove(folder)
+    with _recovering.lock:
+        for folder in _left_behind(staging):
+            notes = sorted(folder.glob("*.json"), key=_number)
+            if notes:
+                replay(staging.parent / "journal", backend)
+            for note in notes:
+                with guard("recovering a staged artifact"):
+                    if _is_told_later(note, staging.parent / "journal"):
+                        break
+                    record, note = stored(note, artifacts)
+                    if record is not None:
+                        count += _tell(record, backend)
+                    note.unlink(missing_ok=True)
+            if not any(folder.glob("*.json")):
+                _remove(folder)
     return count
+
+
+class _Recovering:
+    """One thread of this process at a time: to the other the lock of a folder is no hindrance."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        self.lock = threading.Lock()
+
+
+_recovering = _Recovering()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_recovering.after_fork)
+
+
+def _number(note: Path) -> int:
+    return int(note.name.partition(".")[0])
+
+
+def _is_told_later(note: Path, journal: Path) -> bool:
+    """Whether the note's process has a journal yet: another process is replaying it, or the store takes nothing just now."""
+    writer = json.loads(note.read_text()).get("writer")
+    return bool(writer) and any(path.suffix[1:].isdigit() for path in journal.glob(f"{writer}.*"))
 
 
 def _left_behind(staging: Path) -> Iterator[Path]:
@@ -290,20 +330,13 @@ def _left_behind(staging: Path) -> Iterator[Path]:
 
 
 def _tell(record: ArtifactStored, backend: Backend) -> int:
-    """Tell a run of a file, once. A run that had ended stays ended as it was."""
-    records: list[AnyRecord] = [record]
-    try:
-        view = backend.run(record.run_id)
-    except RunNotFound:
-        view = None
-    if view is not None:
-        if any((a.name, a.digest, a.time) == (record.name, record.digest, record.time) for a in view.artifacts):
+    """Tell a run of a file, once."""
+    with contextlib.suppress(RunNotFound):
+        if any((a.name, a.digest, to_ms(a.time)) == (record.name, record.digest, to_ms(record.time)) for a in backend.run(record.run_id).artifacts):
             return 0
-        if view.status != "running":
-            records.append(RunEnded(view.id, view.ended if view.ended is not None else record.time, view.status, view.error))
     for pause_s in (0.1, 0.5, 2.0, None):
         try:
-            backend.write(Batch(os.urandom(8).hex(), 1, tuple(records)))
+            backend.write(Batch(os.urandom(8).hex(), 1, (record,)))
             return 1
         except BackendError:
             if pause_s is None:

@@ -508,7 +508,7 @@ class BackendContract:
         one, two = Teller(store, "one"), Teller(store, "two")
         one.tell(started("r"), WriterEnded("", T))
         assert store.run("r").status == "lost"
-        two.tell(TagsSet("r", T, {"why": "power cut"}), RunNoted("r", T, "notes", "labelled by someone"))
+        two.tell(TagsSet("r", T, {"why": "power cut"}), RunNoted("r", T, "notes", "by someone"), ArtifactStored("r", T, "a.txt", "sha256:aa", 1))
         assert store.run("r").status == "lost"
         two.tell(logged("r", "loss", [1.0]))
         assert (store.run("r").status, store.run("r").ended) == ("running", None)
