@@ -308,6 +308,54 @@ def test_a_generator_as_data_is_not_consumed(observed):
     assert observed.run().environment["datasets"]["train"]["type"] == "generator"
 
 
+def test_data_and_estimators_that_answer_no_question_are_no_failure(observed, caplog):
+    class Mute:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+        def __len__(self):
+            raise RuntimeError
+
+    class Curt(BaseEstimator):
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+        def fit(self, X, y=None):
+            self.n_iter_ = 3
+            return self
+
+        def predict(self, X):
+            return X
+
+    model = Curt()
+    assert model.fit(Mute(), Mute()) is model
+    assert observed.run().metrics["n_iter"] == 3
+    assert observed.run().environment["datasets"]["train"] == {"type": "Mute", "target": {"type": "Mute"}}
+    assert caplog.messages == []
+
+
+class Unread(BaseEstimator):
+    """An estimator that does not look at its data."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X):
+        return X
+
+
+def test_objects_in_a_table_are_not_written_out(observed):
+    class Cell:
+        def __repr__(self):
+            pytest.fail("written out")
+
+    hashes = []
+    for _ in range(2):
+        Unread().fit(pd.DataFrame({"cell": [Cell() for _ in range(3)], "text": ["a", "b", "x" * 5_000]}), y[:3])
+        hashes.append(observed.runs()[-1].environment["datasets"]["train"]["hash"])
+    assert hashes[0] == hashes[1]
+
+
 def test_sparse_input_is_never_made_dense(observed, monkeypatch):
     matrix = scipy.sparse.random(200, 5_000, 0.01, format="csr", random_state=0)
     for name in ("toarray", "todense"):

@@ -316,6 +316,24 @@ def test_the_users_dictionaries_and_lists_stay_his(observed):
     assert (params, evals, callbacks) == before
 
 
+def test_sets_to_evaluate_that_can_be_read_once_reach_xgboost_whole(observed):
+    history = {}
+    xgb.train(PARAMS, DTRAIN, 2, evals=zip([DTRAIN, DVALID], ["train", "valid"], strict=True), evals_result=history, verbose_eval=False)
+    assert set(history) == {"train", "valid"}
+    assert observed.run().metrics["valid/logloss"] == history["valid"]["logloss"][-1]
+
+
+def test_a_wrong_call_fails_in_xgboosts_words_alone(observed, caplog):
+    with pytest.raises(TypeError):
+        xgb.train(PARAMS, X)
+    with pytest.raises(TypeError, match="missing 2 required positional arguments"):
+        xgb.train()
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        xgb.cv(PARAMS)
+    assert caplog.messages == []
+    assert [run.status for run in observed.runs()] == ["failed"] * 3
+
+
 def test_what_xgboost_prints_stays_the_same(observed, capsys):
     xgb.train(PARAMS, DTRAIN, 2, evals=[(DVALID, "valid")])
     seen = capsys.readouterr().out

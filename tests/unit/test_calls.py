@@ -1,6 +1,6 @@
 import pytest
 
-from autotrack.instrument.calls import Call
+from autotrack.instrument.calls import ArgumentMissing, Call
 
 
 def train(params, rounds=10, *, callbacks=None, **more):
@@ -95,6 +95,8 @@ def test_the_users_keyword_arguments_are_not_changed():
 
 def test_a_wrong_call_does_not_fail_here():
     assert call(train)["rounds"] == 10
+    with pytest.raises(ArgumentMissing):  # a hook that asks for it ends there, without a word
+        call(train)["params"]
 
 
 def test_extra_positional_arguments_are_a_tuple():

@@ -8,6 +8,7 @@ import textwrap
 import traceback
 import types
 import warnings
+from unittest import mock
 
 import cloudpickle
 import pytest
@@ -309,6 +310,23 @@ def test_what_is_no_method_in_a_family_is_left_alone(ours, observe):
 
     ours.wrap_family(Base, ["fit"], observe)
     assert (Base.fit, Odd().fit) == (None, None)
+
+
+def test_what_is_called_without_the_instance_is_left_alone(ours, observe):
+    class Base: ...
+
+    class Bound(Base):
+        fit = [].append
+
+    class Method(Base):
+        fit = types.MethodType(lambda one, X: (one, X), "one")
+
+    class Mocked(Base):
+        fit = mock.Mock(return_value="fitted")
+
+    ours.wrap_family(Base, ["fit"], observe)
+    assert (Bound().fit(1), Method().fit(2), Mocked().fit(3)) == (None, ("one", 2), "fitted")
+    Mocked.fit.assert_called_once_with(3)
 
 
 def test_a_class_that_nobody_holds_any_more_is_let_go(ours, observe):

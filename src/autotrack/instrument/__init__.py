@@ -1,8 +1,8 @@
 """The vocabulary of an integration; see docs/integrations.md for how one is written."""
 
-from autotrack.guard import guard, guarded
+from autotrack.guard import asked, guard, guarded
 from autotrack.instrument.calls import Call
 from autotrack.instrument.fits import Fit, current_fit
 from autotrack.instrument.integration import Integration, Observed
 
-__all__ = ["Call", "Fit", "Integration", "Observed", "current_fit", "guard", "guarded"]
+__all__ = ["Call", "Fit", "Integration", "Observed", "asked", "current_fit", "guard", "guarded"]

@@ -18,6 +18,10 @@ def parameters_of(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     return tuple(inspect.signature(function).parameters.values())
 
 
+class ArgumentMissing(KeyError):
+    """A call without an argument that its function needs: it is about to fail, in the function's own words."""
+
+
 class Call:
     """One observed call.
 
@@ -40,6 +44,8 @@ class Call:
         """The argument of this name, its default included.   Raises: KeyError if the function has none."""
         arguments = self._by_name()
         if name not in arguments:
+            if any(parameter.name == name for parameter in parameters_of(self._function)):
+                raise ArgumentMissing(name)
             raise KeyError(f"{self.method} has no argument {name!r}; it has: {', '.join(arguments)}")
         return arguments[name]
 

@@ -7,6 +7,7 @@ replace its result or swallow its exception.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import logging
@@ -22,7 +23,7 @@ import wrapt
 
 from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
-from autotrack.instrument.calls import Call
+from autotrack.instrument.calls import ArgumentMissing, Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit
 from autotrack.instrument.patches import Around, Observe, Patch, Patches, note_aliases, rebind_aliases
 
@@ -310,7 +311,7 @@ class _Heard:
         self._hook: Observed | None = None
         reached = False
         try:
-            with Within(QUIET), guard(patch.place):
+            with Within(QUIET), guard(patch.place), contextlib.suppress(ArgumentMissing):
                 call = Call(patch.original, instance, args, kwargs)
                 observed = hook(fit, call)
                 next(observed, None)

@@ -235,7 +235,7 @@ class Patches:
             elif isinstance(getattr(held, "fn", None), types.FunctionType) and not callable(held):
                 patch = self._patch(held.fn, observe, is_method=True)
                 patch.bind(held, "fn", patch.wrapper)
-            elif callable(held) and not isinstance(held, type):
+            elif becomes_method(held):
                 patch = self._patch(held, observe, is_method=True)
                 patch.bind(cls, name, patch.wrapper)
             else:
@@ -343,6 +343,11 @@ def unwrapped(held: Any) -> Any:
         return held.__func__
     inner = getattr(held, "fn", None)
     return inner if isinstance(inner, types.FunctionType) and not callable(held) else held
+
+
+def becomes_method(held: Any) -> bool:
+    """Whether it is called with the instance first. A bound method, a mock or a ``partial`` that a class holds is called without."""
+    return callable(held) and hasattr(type(held), "__get__") and not isinstance(held, type | types.MethodType)
 
 
 def without_dormant(owner: Any, name: str, held: Any) -> Any:

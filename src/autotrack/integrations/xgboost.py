@@ -17,7 +17,7 @@ from typing import Any
 from xgboost import Booster, DMatrix, collective
 from xgboost.callback import EarlyStopping, TrainingCallback
 
-from autotrack.instrument import Call, Fit, Integration, Observed, guarded
+from autotrack.instrument import Call, Fit, Integration, Observed, asked, guarded
 
 integration = Integration("xgboost", requires="xgboost>=2.1", engine_of=["sklearn"])
 
@@ -64,9 +64,10 @@ def is_alone(_nothing: Any) -> bool:
 def train(fit: Fit, call: Call) -> Observed:
     told = {**dict_of(call["params"]), **({} if call["obj"] is None else {"objective": call["obj"]})}
     fit.params({**told, "num_boost_round": call["num_boost_round"], **call.select("early_stopping_rounds", "maximize", "custom_metric")})
-    names = set_names(call["dtrain"], call["evals"] or ())
+    evals = call["evals"] if isinstance(call["evals"], list | tuple) else ()  # what can be read only once is XGBoost's to read
+    names = set_names(call["dtrain"], evals)
     fit.dataset("train", facts_of(call["dtrain"]))
-    for matrix, name in call["evals"] or ():
+    for matrix, name in evals:
         if matrix is not call["dtrain"]:
             fit.dataset(names.get(name, name), facts_of(matrix))
     curves = Curves(fit, names, goes_on=call["xgb_model"] is not None)
@@ -199,9 +200,14 @@ def stops_early(call: Call) -> bool:
 
 
 def facts_of(matrix: DMatrix) -> dict[str, Any]:
-    """What a matrix knows of itself without reading it: it keeps no more."""
+    """What a matrix knows of itself without reading it: it keeps no more. Of what is no matrix, its type."""
+    kind = {"type": type(matrix).__name__}
+    return asked(lambda: kind | answers_of(matrix), kind)
+
+
+def answers_of(matrix: DMatrix) -> dict[str, Any]:
     names = matrix.feature_names
-    facts = {"type": type(matrix).__name__, "shape": [int(matrix.num_row()), int(matrix.num_col())], "nonmissing": int(matrix.num_nonmissing())}
+    facts = {"shape": [int(matrix.num_row()), int(matrix.num_col())], "nonmissing": int(matrix.num_nonmissing())}
     return {**facts, "columns": list(names[:MOST_NAMES])} if names else facts
 
 

@@ -6,17 +6,28 @@ Costs some 50 µs of an array. Nothing is copied but the sample, nothing sparse 
 from __future__ import annotations
 
 import hashlib
+from datetime import date, timedelta
+from numbers import Number
 from typing import Any
+
+from autotrack.instrument import asked
 
 MOST_COLUMNS = 1_000
 WHOLE_BYTES = 64 * 1024  # what is not larger is hashed whole
 MOST_ROWS = 64  # and as many columns of a table are in the sample
 MOST_CELLS = 2_048  # of a single column
+MOST_TEXT = 1_000  # characters of a cell
+WRITTEN = (Number, date, timedelta, type(None))
 
 
 def facts_of(value: Any) -> dict[str, Any]:
-    """The facts of a data set; of an unknown kind its type alone."""
-    facts: dict[str, Any] = {"type": type(value).__name__}
+    """The facts of a data set; of an unknown kind, and of one that raises when it is asked, its type alone."""
+    kind = {"type": type(value).__name__}
+    return asked(lambda: kind | answers_of(value), kind)
+
+
+def answers_of(value: Any) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
         facts["shape"] = list(shape)
@@ -45,9 +56,16 @@ def hash_of(value: Any) -> tuple[str, str] | None:
         return hash_of_array(value)
     if hasattr(value, "iloc") and hasattr(value, "to_numpy") and len(value):  # pandas
         cells = value.iloc[spread(len(value), MOST_ROWS)].to_numpy()
-        written = repr(cells.tolist()).encode() if cells.dtype.hasobject else np.ascontiguousarray(cells).tobytes()
+        written = repr([told(cell) for cell in cells.ravel()]).encode() if cells.dtype.hasobject else np.ascontiguousarray(cells).tobytes()
         return digest_of(f"{value.shape}".encode() + written), "full" if len(cells) == len(value) else "sample"
     return None
+
+
+def told(cell: Any) -> Any:
+    """What a cell of a table adds to its hash: of text its beginning, of an object its kind; its ``repr`` may be long, or an address."""
+    if isinstance(cell, str | bytes):
+        return len(cell), cell[:MOST_TEXT]
+    return str(cell) if isinstance(cell, WRITTEN) else type(cell).__name__
 
 
 def hash_of_array(array: Any) -> tuple[str, str] | None:

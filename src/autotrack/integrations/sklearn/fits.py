@@ -18,7 +18,7 @@ from autotrack.instrument import Call, Fit, Observed
 from autotrack.integrations.sklearn.curves import Monitor, importances_of, numbers_of, tell_curves
 from autotrack.integrations.sklearn.datasets import facts_of
 from autotrack.integrations.sklearn.declaration import integration
-from autotrack.integrations.sklearn.estimators import fits_many, is_model, parameters, trained
+from autotrack.integrations.sklearn.estimators import fits_many, is_model, is_pipeline, parameters, trained
 from autotrack.integrations.sklearn.memory import LastFits, Streams
 from autotrack.integrations.sklearn.searches import is_search, tell_search
 
@@ -39,8 +39,9 @@ def observe(fit: Fit, call: Call) -> Observed:
     fit.name(type(estimator).__name__)
     fit.params(parameters(estimator))
     tell_data(fit, call)
-    for name, step in getattr(estimator, "steps", None) or ():
-        fit.part(name, step)
+    if is_pipeline(estimator):
+        for name, step in estimator.steps:
+            fit.part(name, step)
     searching = weakref.ref(estimator)  # weakly: what is remembered of a fit must not keep its estimator
     fit.unmute(lambda other: other is getattr(searching(), "best_estimator_", None))
     monitor = monitored(fit, call)
