@@ -30,6 +30,7 @@ LONG = 10_000  # characters of a text that a user gave on purpose
 MOST_NAME = 1_000  # characters of a name
 MOST_ENTRIES = 1_000  # of a dict that is flattened; a larger one is one value
 MOST_DEPTH = 8
+MOST_VALUES = 50_000  # that are looked at for one object: one that holds itself, or the same parts again and again, has no end
 MOST_BITS = 4_096  # of an int that is kept as a number
 
 MASK = "***"
@@ -74,20 +75,42 @@ def flatten_params(values: object, most: int = LONG) -> dict[str, Any]:
     if mapping is None:
         raise TypeError(f"parameters are a mapping from names to values, a dataclass or a Namespace, not {type(values).__name__}")
     flat: dict[str, Any] = {}
-    for name, value in _leaves(mapping, "", 0):
-        flat[name] = param(name, value, most)
+    outer, inner = _Walk(values), _Walk()
+    for name, value in _leaves(mapping, "", outer):
+        inner.left = outer.left
+        flat[name] = param(name, value, most, inner)
+        outer.left = inner.left
     return flat
 
 
-def _leaves(mapping: Mapping[Any, Any], under: str, depth: int) -> Iterator[tuple[str, Any]]:
+class _Walk:
+    """What is being described, from the outside in, and how many values may still be looked at."""
+
+    __slots__ = ("inside", "left")
+
+    def __init__(self, *outermost: object) -> None:
+        self.inside = [id(value) for value in outermost]
+        self.left = MOST_VALUES
+
+    def may_enter(self, value: object) -> bool:
+        """Whether it is neither too deep, nor inside itself, nor one too many."""
+        return len(self.inside) <= MOST_DEPTH and self.left > 0 and id(value) not in self.inside
+
+
+def _leaves(mapping: Mapping[Any, Any], under: str, walk: _Walk) -> Iterator[tuple[str, Any]]:
     for key, value in list(mapping.items()):
+        walk.left -= 1
         name = under + name_of(key)
         if type(value) in _ATOMS:
             yield name, value
             continue
         inner = asked(functools.partial(fields_of, value), None)
-        if inner and depth < MOST_DEPTH and len(inner) <= MOST_ENTRIES:
-            yield from _leaves(inner, f"{name}.", depth + 1)
+        if inner and len(inner) <= MOST_ENTRIES and walk.may_enter(value):
+            walk.inside.append(id(value))
+            yield from _leaves(inner, f"{name}.", walk)
+            walk.inside.pop()
+        elif inner and id(value) in walk.inside:
+            yield name, f"<{type(value).__qualname__} that holds itself>"
         else:
             yield name, value if inner is None else dict(inner)
 
@@ -112,9 +135,9 @@ def fields_of(value: object) -> Mapping[Any, Any] | None:
     return None
 
 
-def param(name: str, value: object, most: int = LONG) -> Any:
+def param(name: str, value: object, most: int = LONG, walk: _Walk | None = None) -> Any:
     """One parameter as a JSON-safe value: scalars and short lists and dicts as they are, everything else as a short text."""
-    kept = plain(value, most)
+    kept = plain(value, most, walk)
     if isinstance(kept, list | dict):
         written = json.dumps(kept, default=str)
         if len(written) > most:
@@ -133,7 +156,7 @@ def masked(value: Any) -> Any:
     return value
 
 
-def plain(value: object, most: int, depth: int = 0) -> Any:
+def plain(value: object, most: int, walk: _Walk | None = None) -> Any:
     """A JSON-safe value that says as much of any object as fits. Never raises."""
     kind = type(value)
     if value is None or kind is bool or kind is float:
@@ -142,16 +165,16 @@ def plain(value: object, most: int, depth: int = 0) -> Any:
         return cut(value, most)  # type: ignore[arg-type]
     if kind is int:
         return value if value.bit_length() <= MOST_BITS else f"<int of {value.bit_length()} bits>"  # type: ignore[attr-defined]
-    return asked(lambda: _described(value, most, depth), f"<{kind.__qualname__}>")
+    return asked(lambda: _described(value, most, walk or _Walk()), f"<{kind.__qualname__}>")
 
 
-def _described(value: Any, most: int, depth: int) -> Any:
+def _described(value: Any, most: int, walk: _Walk) -> Any:
     if isinstance(value, enum.Enum):
         return plain(value.value, most) if isinstance(value.value, str | int | float) else value.name
     if isinstance(value, list | tuple | set | frozenset | Mapping):
-        return _container(value, most, depth)
+        return _container(value, most, walk, value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value, most, depth)
+        return _array(value, most, walk)
     for kinds, told in _TOLD:
         if isinstance(value, kinds):
             return plain(told(value), most)
@@ -163,7 +186,7 @@ def _described(value: Any, most: int, depth: int) -> Any:
         return f"functools.partial({qualified(value.func)})"
     parts = fields_of(value)
     if parts is not None:
-        return _container(parts, most, depth)
+        return _container(parts, most, walk, value)
     return _object(value, most)
 
 
@@ -183,25 +206,35 @@ _TOLD: list[tuple[Any, Callable[[Any], Any]]] = [
 ]
 
 
-def _container(value: Any, most: int, depth: int) -> Any:
-    if depth >= MOST_DEPTH:
-        return f"<{type(value).__qualname__} of {len(value)}>"
-    if isinstance(value, Mapping):
-        shown = list(value.items())[: most + 1]  # each takes a character at least
-        return {name_of(key): plain(item, most, depth + 1) for key, item in shown}
+def _container(value: Any, most: int, walk: _Walk, whole: Any) -> Any:
+    """What is in ``value``, the parts of ``whole``."""
+    if not walk.may_enter(whole):
+        return f"<{type(whole).__qualname__} of {len(value)}>"
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _container(value._asdict(), most, depth)
-    shown = [plain(item, most, depth + 1) for item in list(value)[: most + 1]]
+        return _container(value._asdict(), most, walk, value)
+    shown = list(value.items() if isinstance(value, Mapping) else value)[: most + 1]  # each takes a character at least
+    walk.left -= len(shown)
+    walk.inside.append(id(whole))
+    try:
+        if isinstance(value, Mapping):
+            return {name_of(key): plain(item, most, walk) for key, item in shown}
+        shown = [plain(item, most, walk) for item in shown]
+    finally:
+        walk.inside.pop()
     if isinstance(value, set | frozenset):
         shown.sort(key=lambda item: (isinstance(item, str), item if isinstance(item, int | float) else 0, str(item)))
     return shown
 
 
-def _array(value: Any, most: int, depth: int) -> Any:
+def _array(value: Any, most: int, walk: _Walk) -> Any:
     """A number if it has one element that can be read without waiting for a device; else its kind, shape and type."""
     shape, dtype = tuple(value.shape), str(value.dtype).removeprefix("torch.")
-    if math.prod(shape) == 1 and not is_elsewhere(value) and depth < MOST_DEPTH and hasattr(value, "item"):
-        return plain(value.item(), most, depth + 1)
+    if math.prod(shape) == 1 and not is_elsewhere(value) and walk.may_enter(value) and hasattr(value, "item"):
+        walk.inside.append(id(value))
+        try:
+            return plain(value.item(), most, walk)
+        finally:
+            walk.inside.pop()
     place = f" {value.device}" if is_elsewhere(value) else ""
     return f"<{type(value).__name__} {shape} {dtype}{place}>"
 
@@ -261,14 +294,18 @@ def _float_of_int(value: int) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def summary_values(values: Mapping[str, Any]) -> tuple[dict[str, Scalar], list[str]]:
+def summary_values(values: Mapping[str, Any], walk: _Walk | None = None) -> tuple[dict[str, Scalar], list[str]]:
     """Values that stand for a whole run: scalars by flat names (nested by ``/``), and the names of what is none and is left out."""
     kept: dict[str, Scalar] = {}
     left: list[str] = []
+    walk = walk or _Walk(values)
     for key, value in values.items():
+        walk.left -= 1
         name = name_of(key)
-        if isinstance(value, Mapping):
-            inner, left_inside = summary_values({f"{name}/{name_of(k)}": v for k, v in value.items()})
+        if isinstance(value, Mapping) and walk.may_enter(value):
+            walk.inside.append(id(value))
+            inner, left_inside = summary_values({f"{name}/{name_of(k)}": v for k, v in value.items()}, walk)
+            walk.inside.pop()
             kept.update(inner)
             left += left_inside
             continue

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autotrack import values
-from autotrack.values import flatten_params, frozen_number, is_secret, param, summary_values
+from autotrack.values import flatten_params, frozen_number, is_secret, param, plain, summary_values
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
 KEYS = st.text(max_size=5) | st.integers()
@@ -246,3 +246,35 @@ def test_whatever_is_given_is_json_afterwards(value):
 def test_numpy_is_not_imported():
     program = "import sys, autotrack.values as v; v.flatten_params({'a': [1], 'b': object()}); print('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_what_holds_itself_has_an_end():
+    config = {"lr": 0.1}
+    config |= {f"again{i}": config for i in range(6)}
+    flat = flatten_params(config)
+    assert flat == {"lr": 0.1} | {f"again{i}": "<dict that holds itself>" for i in range(6)}
+    entries = []
+    entries += [entries] * 6
+    assert plain(entries, 100) == ["<list of 6>"] * 6
+    assert summary_values(config) == ({"lr": 0.1}, [f"again{i}" for i in range(6)])
+
+
+def test_the_same_part_again_and_again_has_an_end():
+    part = {"lr": 0.1}
+    nested = [1]
+    for _ in range(9):
+        part = {f"{i}": part for i in range(10)}  # 10 ** 9 leaves in 91 objects
+        nested = [nested] * 10
+    assert len(flatten_params(part)) < 100_000
+    assert len(json.dumps(plain(nested, 10_000))) < 2_000_000
+
+
+def test_a_node_that_knows_its_parent_has_an_end():
+    @dataclasses.dataclass
+    class Node:
+        parent: object = None
+        children: list = dataclasses.field(default_factory=list)
+
+    root = Node()
+    root.children = [Node(root) for _ in range(50)]
+    assert len(json.dumps(plain(root, 10_000))) < 10_000
