@@ -202,6 +202,14 @@ def test_the_default_experiment_is_the_scripts_name(tmp_path, arguments, experim
     assert found == [experiment, script.format(tmp_path)]
 
 
+def test_the_script_of_a_short_program_is_known(tmp_path):
+    (tmp_path / "short.py").write_text("import autotrack\nautotrack.start_run(experiment='given').log({'loss': 1})\n")
+    subprocess.run([sys.executable, "short.py"], cwd=tmp_path, check=True)
+    code = "import autotrack; print(autotrack.get_run(autotrack.search_runs()[0].id).environment['script'])"
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert shown.stdout == f"{tmp_path}/short.py\n", shown.stderr
+
+
 def test_a_command_line_is_interactive(tmp_path):
     code = "from autotrack.recording.place import experiment_here; print(experiment_here())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "interactive\n"

@@ -5,8 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from types import ModuleType
+from weakref import WeakKeyDictionary
 
 INTERACTIVE = "interactive"
+
+_programs: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()  # Python forgets ``__file__`` when the program's last line is done
 
 
 @functools.cache
@@ -45,7 +49,9 @@ def script() -> str | None:
     name: str = getattr(spec, "name", None) or ""
     if name and name != "__main__":  # python -m package.train, or python -m package
         return name.removesuffix(".__main__").replace(".", "/") + ".py"
-    path = getattr(main, "__file__", None)
+    path = getattr(main, "__file__", None) or _programs.get(main)
+    if isinstance(path, str):
+        _programs[main] = path
     if not isinstance(path, str) or path.startswith("<"):
         return None
     return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path  # python folder

@@ -27,7 +27,7 @@ from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings
-from autotrack.recording.place import experiment_here, host, in_child_process, is_silent_rank, user
+from autotrack.recording.place import experiment_here, host, in_child_process, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -503,6 +503,7 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
     here.recorded += 1
     endings.expect(here)
     if run.parent_id is None or run.parent_id not in here.open:
+        script()  # remembered: the environment is read in the background, where a short program may be over
         here.uploads.note_environment(run.id)
 
 
