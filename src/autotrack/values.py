@@ -310,7 +310,7 @@ def summary_values(values: Mapping[str, Any], walk: _Walk | None = None) -> tupl
             left += left_inside
             continue
         said = plain(value, SHORT)
-        if isinstance(said, list | dict) or (isinstance(said, str) and hasattr(value, "shape")):
+        if isinstance(said, list | dict) or (isinstance(said, str) and asked(functools.partial(hasattr, value, "shape"), False)):
             left.append(name)
         else:
             kept[name] = masked(said) if is_secret(name) else said

@@ -278,3 +278,15 @@ def test_a_node_that_knows_its_parent_has_an_end():
     root = Node()
     root.children = [Node(root) for _ in range(50)]
     assert len(json.dumps(plain(root, 10_000))) < 10_000
+
+
+def test_an_object_that_answers_no_question_is_still_a_summary():
+    class Mute:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+        def __repr__(self):
+            raise RuntimeError("repr")
+
+    assert summary_values({"x": Mute()})[1] == []
+    assert set(flatten_params({"x": Mute()})) == {"x"}
