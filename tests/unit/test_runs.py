@@ -502,3 +502,18 @@ def test_a_run_is_thin_and_weakly_referable(tracked):
     assert run in {run}
     run.end("finished")
     assert runs._current.get() is None
+
+
+def test_a_generator_that_ends_inside_another_block_leaves_that_run_current(tracked):
+    def inside():
+        with start_run("generator") as run:
+            yield run
+
+    generator = inside()
+    next(generator)
+    with start_run("block") as block:
+        generator.close()
+        assert autotrack.current_run() is block
+        autotrack.log({"x": 1.0})
+    assert autotrack.current_run() is None
+    assert {run.name for run in tracked.runs()} == {"generator", "block"}

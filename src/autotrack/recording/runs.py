@@ -231,8 +231,8 @@ class Run:
 
     def detach(self, token: Token[Run | None] | None) -> None:
         """Take back an ``attach``, in whatever context that is."""
-        if token is None:
-            return
+        if token is None or _current.get() is not self:
+            return  # a generator's block may end inside another one that began later and lasts
         try:
             _current.reset(token)
         except ValueError:  # another context than that of attach: an async generator, a callback
