@@ -30,6 +30,8 @@ ENDINGS = {
     "sys.exit(0)": ("import sys; sys.exit(0)", 0, "finished", None),
     "sys.exit(3)": ("import sys; sys.exit(3)", 3, "failed", "SystemExit: 3"),
     "sys.exit('words')": ("import sys; sys.exit('words')", 1, "failed", "SystemExit: words"),
+    "exit(3)": ("exit(3)", 3, "failed", "SystemExit: 3"),
+    "quit()": ("quit()", 0, "finished", None),
     "argparse": ("import argparse; argparse.ArgumentParser().parse_args(['--no'])", 2, "failed", "SystemExit: 2"),
     "exception": ("def train(): raise ValueError('too hot')\ntrain()", 1, "failed", "ValueError: too hot"),
     "Ctrl-C": (f"{KILL}SIGINT)\nimport time; time.sleep(5)", -signal.SIGINT, "interrupted", "KeyboardInterrupt"),
@@ -70,6 +72,36 @@ def test_a_run_of_a_with_block(store, ending):
     block = textwrap.indent(f"run.log({{'x': 1.0}}, step=0)\n{code}\n", "    ")
     _, (view,) = run(store, f"import autotrack\nwith autotrack.start_run('block') as run:\n{block}", expect=exit_code)
     assert (view.status, view.error, dict(view.metrics)) == (status, error, {"x": 1.0})
+
+
+def test_ctrl_c_in_an_event_loop_is_an_interruption(store):
+    program = """
+        import asyncio, os, signal, sys
+        import autotrack
+
+        async def main():
+            with autotrack.start_run("block") as run:
+                run.log({"x": 1.0})
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.sleep(0.5 if sys.version_info < (3, 11) else 5)
+
+        asyncio.run(main())
+    """
+    _, (view,) = run(store, program)
+    assert view.status == "interrupted"
+
+
+def test_a_generator_that_is_left_early_is_interrupted(store):
+    def losses():
+        with autotrack.start_run("inside") as run:
+            for step in range(5):
+                run.log({"loss": 1.0 / (step + 1)}, step=step)
+                yield run
+
+    for inside in losses():
+        break
+    del inside
+    assert [(found.name, found.status) for found in autotrack.search_runs()] == [("inside", "interrupted")]
 
 
 def test_nested_plain_runs_all_end(store):

@@ -396,7 +396,7 @@ def test_a_silent_fit_takes_everything_and_tells_nothing(tracked, frameworks):
         (SystemExit("why"), "failed"),
         (SystemExit(0), "finished"),
         (SystemExit(), "finished"),
-        (GeneratorExit(), "failed"),
+        (GeneratorExit(), "interrupted"),
     ],
     ids=repr,
 )

@@ -1,13 +1,14 @@
 """How a run ends when nobody says it: the process's exit, and what can be known of its reason.
 
-An uncaught exception is in ``sys.last_exc`` by then. The code of ``sys.exit`` is nowhere to be had, so ``sys.exit`` is
-watched while a plainly opened run lives, and restored afterwards; a bare ``raise SystemExit(3)`` is not seen. SIGTERM and
+An uncaught exception is in ``sys.last_exc`` by then. The code of ``sys.exit`` is nowhere to be had, so ``sys.exit`` (and
+``exit``) is watched while a plainly opened run lives, and restored afterwards; a bare ``raise SystemExit(3)`` is not seen. SIGTERM and
 SIGKILL are found by the journal's replay.
 """
 
 from __future__ import annotations
 
 import atexit
+import builtins
 import os
 import sys
 import threading
@@ -32,7 +33,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
     """How a block ended, by what it raised."""
     if error is None:
         return "finished", None
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):  # cut short from outside; nothing failed
         return "interrupted", error
     if isinstance(error, SystemExit):
         return outcome_of_exit(error.code)
@@ -44,6 +45,12 @@ def outcome_of_exit(code: object) -> Outcome:
     if code is None or code == 0:
         return "finished", None
     return "failed", cut(f"SystemExit: {asked(lambda: str(code), '?')}", 500)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether an event loop cancelled the task: so does asyncio at Ctrl-C."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def in_a_line(error: BaseException) -> str:
@@ -67,10 +74,8 @@ class _Exit:
         self.pid = 0  # of the process in which the end is awaited
         self.error_before: BaseException | None = None
         self.code: object = None
-        self.original: Callable[..., Any] | None = None
-        self.wrapper: Callable[..., Any] | None = None
+        self.watched: list[tuple[Any, str, Callable[..., Any], Callable[..., Any]]] = []  # where, its name, the original, ours
         self.lock = threading.RLock()
-
 
     def after_fork(self) -> None:
         self.lock = threading.RLock()
@@ -150,25 +155,46 @@ def tell(tracker: Tracker) -> None:
 
 
 def watch() -> None:
-    """See the code that ``sys.exit`` is given, from here on."""
+    """See the code that ``sys.exit`` or ``exit`` is given, from here on."""
     with _exit.lock:
-        if _exit.original is not None or is_interactive() or threading.current_thread() is not threading.main_thread():
+        if _exit.watched or is_interactive() or threading.current_thread() is not threading.main_thread():
             return
         original = sys.exit
 
         def exit(status: object = None, /) -> None:
-            if threading.current_thread() is threading.main_thread():
-                _exit.code = status
+            _note_code(status)
             original(status)  # type: ignore[arg-type]
 
         exit.__doc__ = original.__doc__
-        _exit.original, _exit.wrapper, _exit.code = original, exit, None
-        sys.exit = exit  # type: ignore[assignment]
+        _exit.code = None
+        _replace(sys, "exit", exit)
+        quitter = type(getattr(builtins, "exit", None))  # of ``exit`` and ``quit``
+        if quitter.__name__ == "Quitter":
+            quit_original = quitter.__call__
+
+            def call(self: object, code: object = None) -> None:
+                _note_code(code)
+                quit_original(self, code)
+
+            _replace(quitter, "__call__", call)
+
+
+def _note_code(code: object) -> None:
+    if threading.current_thread() is threading.main_thread():
+        _exit.code = code
+
+
+def _replace(where: Any, name: str, ours: Callable[..., Any]) -> None:
+    _exit.watched.append((where, name, getattr(where, name), ours))
+    setattr(where, name, ours)
 
 
 def unwatch() -> None:
-    """Give ``sys.exit`` back, unless somebody has wrapped it meanwhile."""
+    """Give them back, unless somebody has wrapped one meanwhile."""
     with _exit.lock:
-        if _exit.original is not None and sys.exit is _exit.wrapper:
-            sys.exit = _exit.original
-            _exit.original = _exit.wrapper = None
+        _exit.watched = [each for each in _exit.watched if getattr(each[0], each[1]) is not each[3] or _restored(*each)]
+
+
+def _restored(where: Any, name: str, original: Callable[..., Any], _ours: Callable[..., Any]) -> bool:
+    setattr(where, name, original)
+    return False
