@@ -174,10 +174,13 @@ class RunView:
     statistics: Mapping[str, Stats] = field(default_factory=_none, repr=False)  # by series, system metrics included
     _reader: Reader | None = field(default=None, repr=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<RunView {self.name} {self.id} {self.status}>"
+
     @property
     def duration_s(self) -> float | None:
         """Seconds from start to end; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        return None if self.ended is None else round(self.ended - self.started, 6)  # without the noise of two large floats
 
     def stats(self, key: str) -> Stats:
         """What the series ``key`` amounts to.   Raises: NotFound, naming the keys there are."""

@@ -53,6 +53,7 @@ def filled(folder):
         TagsSet(NET, T + 100, {"team": "nlp"}),
         RunNoted(NET, T + 100, "notes", "a first try\nof two lines"),
         RunNoted(NET, T + 100, "environment", {"python": "3.11.7", "packages": {"numpy": "2.0"}, "git": {"commit": "abc123"}}),
+        RunNoted(NET, T + 100, "environment", {"datasets": {"train": {"shape": [3, 4]}}}),
         curve(NET, "train/loss", [1 / (i + 1) for i in range(50)]),
         curve(NET, "val/loss", [0.1 + 1 / (i + 1) for i in range(50)]),
         curve(NET, "diverged", [1, 2, float("inf"), float("nan")]),
@@ -440,6 +441,7 @@ def test_show_tells_everything(place):
         "net  failed  1 m 12 s", NET, "RuntimeError: boom", "team=nlp", "  a first try\n  of two lines", "layers", "[64, 32]",
         "train/loss", "val/loss 0.12",
         "model/net.bin", "2.0 KiB", "Traceback (most recent call last):", "numpy 2.0", "abc123", "net.py:30:train", "2026-05-28 20:28:20Z",
+        "DATA SETS\n  train.shape  [3, 4]\n",
     ):  # fmt: skip
         assert word in shown, word
 
@@ -499,6 +501,7 @@ def test_compare_shows_only_what_differs(place):
     assert found["code"] == {"git.commit": {NET: "abc123", FOREST: None}}
     rows = list(csv.DictReader(io.StringIO(out("compare", NET, FOREST, "--csv", cwd=place))))
     assert {"section": "environment", "key": "packages.numpy", NET: "2.0", FOREST: ""} in rows
+    assert "DATA SETS\n  KEY          net" in out("compare", NET, FOREST, cwd=place)
     assert "two runs" in run("compare", NET, cwd=place, check=2).stderr
     assert "No difference" in out("compare", NET, NET, cwd=place)
 

@@ -40,6 +40,12 @@ def test_a_search_filters_orders_and_cuts(three):
     assert [run.name for run in search_runs()] == ["run-2", "run-1", "run-0"]
 
 
+def test_what_is_found_shows_in_a_line(three):
+    (found,) = search_runs("params.lr = 0.1")
+    assert repr(found) == f"<RunView run-0 {found.id} finished>"
+    assert found.duration_s == round(found.duration_s, 6)
+
+
 def test_what_is_found_reads_on(three):
     (found,) = search_runs("params.lr = 0.1")
     assert found.history("val/acc").values.tolist() == [0.7, 0.8]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autotrack.views import RunView, Series
 
 CHILDREN = 20  # runs inside a run that show lists
+MOST_PACKAGES = 12  # that show lists
 PLOTS = 6  # pictures that show draws unasked
 
 
@@ -65,9 +66,14 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
         print_folds(to, [one for child in children[:CHILDREN] for one in fold([child])])
         if len(children) > CHILDREN:
             printing.print_line(to, printing.styled(f"… and {len(children) - CHILDREN} more: autotrack search \"parent = '{run.id}'\"", "dim"))
-    if run.environment:
+    data_sets = run.environment.get("datasets") or {}
+    if data_sets:
+        heading(to, "DATA SETS")
+        print_pairs(to, environment(data_sets))
+    rest = {key: value for key, value in run.environment.items() if key != "datasets"}
+    if rest:
         heading(to, "ENVIRONMENT")
-        print_pairs(to, environment(run.environment))
+        print_pairs(to, environment(rest))
 
 
 def facts(run: RunView) -> Iterator[tuple[str, str]]:
@@ -84,13 +90,15 @@ def facts(run: RunView) -> Iterator[tuple[str, str]]:
 
 
 def environment(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The environment in lines; the packages in one, all else as it was recorded."""
+    """The environment in lines; of many packages their number alone, all else as it was recorded."""
     from autotrack.search import flattened
 
     lines = []
     for key, value in tree.items():
         if key == "packages" and isinstance(value, Mapping):
-            lines.append((key, ", ".join(f"{name} {version}" for name, version in sorted(value.items()))))
+            listed = ", ".join(f"{name} {version}" for name, version in sorted(value.items()))
+            many = f"{len(value)}, with their versions: --json lists them, autotrack compare shows where they differ"
+            lines.append((key, many if len(value) > MOST_PACKAGES else listed))
         elif isinstance(value, Mapping):
             lines += [(f"{key}.{inner}", printing.number(leaf)) for inner, leaf in flattened(value) if leaf not in (None, "")]
         elif value not in (None, "", [], {}):
@@ -172,7 +180,10 @@ def print_comparison(to: Console, found: Comparison) -> None:
         heading(to, {"datasets": "DATA SETS", "params": "PARAMETERS"}.get(section, section.upper()))
         absent = "–" if printing.is_unicode() else "-"
         rows = [
-            [printing.styled(f"  {key}"), *(printing.styled(absent if value is ABSENT else printing.number(value)) for value in values)]
+            [
+                printing.styled(f"  {key.removeprefix('datasets.')}"),
+                *(printing.styled(absent if value is ABSENT else printing.number(value)) for value in values),
+            ]
             for key, values in differences.items()
             if not any("\n" in str(value) for value in values)
         ]
