@@ -21,19 +21,22 @@ def file_system(folder: Path, mountinfo: str) -> str:
 
     Source of the format: proc_pid_mountinfo(5).
     """
-    found, depth = "", -1
+    inside = f"{folder}/"
+    found, depth = "", 0
     for line in mountinfo.splitlines():
         left, dash, right = line.partition(" - ")
-        fields = left.split(" ")
+        fields = left.split(" ", 5)
         if not dash or len(fields) < 5:
             continue
-        point = Path(_unescaped(fields[4]))
-        if len(point.parts) >= depth and (point == folder or point in folder.parents):
-            found, depth = right.split(" ")[0], len(point.parts)  # of two mounts on one point the later one is seen
+        point = _unescaped(fields[4]).rstrip("/") + "/"
+        if len(point) >= depth and inside.startswith(point):
+            found, depth = right.split(" ", 1)[0], len(point)  # of two mounts on one point the later one is seen
     return found
 
 
 def _unescaped(text: str) -> str:
+    if "\\" not in text:
+        return text
     for code, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         text = text.replace(code, sign)
     return text
