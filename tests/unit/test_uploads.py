@@ -113,9 +113,22 @@ def test_a_store_that_cannot_take_files_is_said_once_and_does_not_raise(tracked,
     monkeypatch.setattr(uploads.Uploads, "_place", full)
     with start_run() as run:
         run.log_text("a.txt", "x")
-        run.log_text("a.txt", "x")
-    assert caplog.text.count("autotrack failed while keeping the artifact 'a.txt'") == 1
+        run.log_text("b.txt", "x")
+    assert caplog.text.count("autotrack failed while keeping an artifact") == 1
     assert tracked.run().artifacts == ()
+
+
+def test_a_file_for_which_there_is_no_room_takes_none(tracked, monkeypatch):
+    monkeypatch.setenv("AUTOTRACK_STRICT", "0")
+
+    def full(source, sink):
+        sink.write(source.read(1))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(uploads, "copy", full)
+    with start_run() as run:
+        run.log_artifact(__file__)
+        assert list((tracker().folder / "staging").glob("*/*.file")) == []
 
 
 def test_the_thread_ends_when_there_is_nothing_to_do(tracked, monkeypatch):

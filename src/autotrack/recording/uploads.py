@@ -158,10 +158,14 @@ class Uploads:
     # Staging
 
     def _take(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> None:
-        with guard(f"keeping the artifact {name!r}"):
+        with guard("keeping an artifact"):
             path = self._place() / f"{next(self._numbers)}.file"
-            with path.open("xb") as sink:
-                write(sink)
+            try:
+                with path.open("xb") as sink:
+                    write(sink)
+            except OSError as error:
+                path.unlink(missing_ok=True)  # no room is left for what nobody will take further
+                raise OSError(error.errno, f"{error.strerror} ({name!r})") from error
             note = path.with_suffix(".json")
             about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
             _write_whole(note, {**about, "writer": self._tracker.journal.writer})
