@@ -540,7 +540,7 @@ class Journal:
             raise TypeError(f"metric {key!r} is an int of {value.bit_length()} bits; a metric is a 64-bit float") from None
         if int(number) != value and "inexact" not in self._said:
             self._said.add("inexact")
-            logger.warning("metric %r is %d: whole numbers beyond 2**53 are kept as the nearest 64-bit float", key, value)
+            logger.warning("autotrack: metric %r: whole numbers beyond 2**53 are kept as the nearest 64-bit float (%.17g)", key, number)
         return number
 
     def read_devices(self) -> None:

@@ -149,7 +149,7 @@ class _Orphan:
         for suffix in ("term", "lock"):
             (self.folder / f"{self.writer}.{suffix}").unlink(missing_ok=True)
         if refused:
-            logger.warning("%d records of a process that had died were not understood by the store and are missing", refused)
+            logger.warning("autotrack: %d records of a process that had died were not understood by the store and are missing", refused)
 
     def glimpse(self, backend: Backend) -> None:
         """Apply what a living writer has told so far; its files are its own."""
