@@ -479,6 +479,13 @@ class Journal:
         return bool(segments) and segments[0].reader.pos < segments[0].end
 
     @property
+    def is_lost_with_us(self) -> bool:
+        """Whether something waits in memory alone, of a journal that is to be in files."""
+        if self._folder is None or self.is_stopped or not self.has_news:
+            return False
+        return any(segment.path is None for segment in self._segments)
+
+    @property
     def is_half_full(self) -> bool:
         """Whether half of what may wait in files does."""
         return self._file_bytes() * 2 > CAP_BYTES

@@ -182,6 +182,8 @@ class Writer:
 
     def _at_exit(self) -> None:
         self.close()
+        if self._journal.is_lost_with_us:
+            self._say("lost", "autotrack: the store took nothing more until the end; what waited in memory is lost. Is its disk full, or read-only?")
         self._is_exiting = True
 
     def _close_again(self) -> None:
