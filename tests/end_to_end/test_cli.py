@@ -563,6 +563,11 @@ def test_a_deleted_run_is_hidden_and_comes_back(own):
     assert "RandomForest" in out("ls", cwd=own)
 
 
+def test_what_brings_a_run_back_can_be_pasted(own):
+    run("rename", FOREST, "first try", cwd=own)
+    assert "autotrack rm --undo 'first try'\n" in run("rm", "first try", cwd=own).stderr
+
+
 def test_a_deleted_run_takes_the_runs_inside_it_along(own):
     backend = open_backend(f"sqlite:///{own}/.autotrack/autotrack.db")
     child, grandchild = f"{'01CH1D':0<26}", f"{'01GRANDCH1D':0<26}"

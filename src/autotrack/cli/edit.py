@@ -6,6 +6,7 @@ An edit is a batch of records of a writer of its own. It is in the store when th
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -103,7 +104,7 @@ def rm(runs: tuple[str, ...], undo: bool, form: str) -> None:
         word = "brought back" if undo else "deleted"
         click.echo(f"{printing.plural(changed, 'run')} {word}")
         if changed and not undo:
-            click.echo(f"To bring back: autotrack rm --undo {' '.join(runs)}", err=True)
+            click.echo(f"To bring back: autotrack rm --undo {shlex.join(runs)}", err=True)
         return
     told(backend, ids, form)
 
