@@ -190,6 +190,7 @@ def test_a_store_that_is_gone_stops_the_recording(recorder, caplog, away):
         recorder.lane.log({"x": 1.0, "new": 2.0}, step)
         recorder.journal.put(TagsSet("run", 1.0, {}))
     assert not recorder.writer.flush()
+    eventually(lambda: caplog.records)  # the thread stops the journal first, and says so then
     assert ["the store was deleted; recording stopped" in record.getMessage() for record in caplog.records] == [True]
     assert os.listdir(recorder.folder) == []
     recorder.journal.open_runs.clear()
