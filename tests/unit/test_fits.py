@@ -236,7 +236,7 @@ def test_ctrl_c_that_a_framework_turned_into_an_exit_is_an_interruption(tracked)
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
-            raise SystemExit(1)  # noqa: B904 - as sys.exit in such a block does
+            raise SystemExit(1)
 
     with pytest.raises(SystemExit):
         Hooked(call=leave).fit()
