@@ -8,6 +8,7 @@ says so, and what it told is not recorded.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from autotrack.instrument import Integration, Observed
 from autotrack.integrations.lightning.declaration import OLDEST, ROOTS
 from autotrack.integrations.lightning.listening import LISTENERS
+
+MAX = sys.maxsize
 
 
 def ears_of(name: str) -> Integration:
@@ -33,7 +36,15 @@ def ears_of(name: str) -> Integration:
     def on_batch_start(connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         listener = LISTENERS.of(connector.trainer)
         if listener is not None:
-            listener.batch_begins(args[0] if args else kwargs["batch"])
+            trainer = connector.trainer
+            if not (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % (trainer.log_every_n_steps or MAX):
+                listener.step_begins(args[0] if args else kwargs["batch"])
+
+    @ears.watch(f"{root}.loops.fit_loop:_FitLoop.on_advance_start")
+    def on_advance_start(loop: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+        listener = LISTENERS.of(loop.trainer)
+        if listener is not None:
+            listener.epoch_begins()
 
     @ears.watch(f"{connector}.update_train_epoch_metrics")
     def update_train_epoch_metrics(connector: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:

@@ -166,6 +166,13 @@ def loader_facts(loader: Any) -> dict[str, Any]:
     return facts
 
 
+def batch_size_of(found: Any) -> int | None:
+    """The batch size of a loader, if it is the only one and says one."""
+    loaders = list(loaders_of(found))
+    size = getattr(loaders[0], "batch_size", None) if len(loaders) == 1 else None
+    return size if isinstance(size, int) else None
+
+
 def rows_of(batch: Any) -> int:
     """The first dimension of the first tensor in a batch; 0 where there is none."""
     for _ in range(8):

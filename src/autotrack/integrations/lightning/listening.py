@@ -1,6 +1,6 @@
 """What one Trainer tells while it works, and when: the steps are Lightning's own, the names the user's.
 
-Between two logged steps one call a batch is heard (``batch_begins``), and takes about a microsecond.
+Of a batch that will not be logged nothing is noted: how many there were Lightning knows itself.
 """
 
 from __future__ import annotations
@@ -8,12 +8,29 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from autotrack.instrument import Fit, asked, guard
 from autotrack.integrations.lightning import facts
 
 MOST_KEPT_BYTES = 512 * 1024 * 1024  # a larger checkpoint is told of, and stays where it is
+
+
+class Step(NamedTuple):
+    """A training step that will be logged, as it began."""
+
+    number: int
+    began: float
+    lrs: list[Any]
+    rows: int  # samples in its batch; 0 if they cannot be counted
+
+
+class Mark(NamedTuple):
+    """A moment of an epoch."""
+
+    time: float
+    batches: int  # that had begun
+    validated: int  # batches, since the beginning of all
 
 
 class Listener:
@@ -30,14 +47,12 @@ class Listener:
         self._heard: set[str] = set()  # metrics of the user's
         self._checkpoints = Checkpoints(fit, trainer)
         self._rates: list[tuple[str, list[dict[str, Any]], int]] = []
-        self._lrs: list[Any] = []
-        self._epoch_told = -1  # the step at which
+        self._batch_size: int | None = None  # of the only training loader; None if samples cannot be counted
+        self._step = Step(-1, 0.0, [], 0)  # the last that is to be logged, as it began
+        self._since: Mark | None = None  # from where on this epoch's rate is counted
         self._epoch_began: float | None = None
+        self._epoch_told = -1  # the step at which
         self._extra: dict[str, float] = {}  # to be told with the metrics of the epoch that ends
-        self._began = 0.0  # of the last training batch
-        self._goes_on = False  # nothing but training since then
-        self._rows: int | None = None  # of that batch; None if batches cannot be counted so
-        self._busy_s, self._batches, self._samples = 0.0, 0, 0
 
     # Before and after
 
@@ -82,13 +97,11 @@ class Listener:
         self._checkpoints.close()
 
     def _begin(self) -> None:
-        """What is known once the first batch is there."""
+        """What is known when the first epoch begins."""
         self._has_begun = True
         trainer = self._trainer
-        optimizers = trainer.optimizers
-        self._rates = facts.learning_rates(optimizers)
         with guard("reading what a Trainer trains with"):
-            self.params(facts.optimizer_facts(optimizers))
+            self.params(facts.optimizer_facts(trainer.optimizers))
             self.params(facts.scheduler_facts(trainer.lr_scheduler_configs))
             self.params(facts.stopping_facts(trainer))
             if trainer.ckpt_path:
@@ -106,32 +119,29 @@ class Listener:
 
     # While it trains
 
-    def batch_begins(self, batch: Any) -> None:
-        """A batch is there, of whatever loop."""
-        if not self._trains or not self._trainer.training:
-            self._goes_on = False
-            return
-        now = time.perf_counter()
-        if self._goes_on:
-            self._busy_s += now - self._began
-            self._batches += 1
-            if self._rows is not None:
-                self._samples += self._rows
-        elif not self._has_begun:
+    def epoch_begins(self) -> None:
+        """A training epoch begins; its loaders and optimizers are there."""
+        is_first = not self._has_begun
+        if is_first:
             self._begin()
-            self._rows = first_rows(self._trainer, batch)
-            now = time.perf_counter()
-        if self._rows is not None:
-            self._rows = facts.rows_of(batch)
-        if self._epoch_began is None:
-            self._epoch_began = now
-        self._began = now
-        self._goes_on = True
-        self._lrs = [groups[index]["lr"] for _, groups, index in self._rates]
+        self._rates = facts.learning_rates(self._trainer.optimizers)
+        self._batch_size = facts.batch_size_of(self._trainer.train_dataloader)
+        self._epoch_began = time.perf_counter()
+        # Of an epoch that is resumed it is not known how much of it is to come.
+        self._since = None if is_first and self._trainer.ckpt_path else Mark(self._epoch_began, 0, self._validated())
+
+    def step_begins(self, batch: Any) -> None:
+        """A batch of a step that will be logged is there."""
+        optimizers = self._trainer.optimizers
+        if sum(len(optimizer.param_groups) for optimizer in optimizers) != len(self._rates):  # layers that are trained from now on
+            self._rates = facts.learning_rates(optimizers)
+        lrs = [groups[index]["lr"] for _, groups, index in self._rates]
+        rows = 0 if self._batch_size is None else facts.rows_of(batch)
+        self._step = Step(self._trainer.fit_loop.epoch_loop._batches_that_stepped, time.perf_counter(), lrs, rows)
 
     def epoch_ends(self) -> None:
         """The metrics of a training epoch are logged next."""
-        self._goes_on = False
+        self._step = Step(-1, 0.0, [], 0)
         if self._epoch_began is not None:
             self._extra = {"time/epoch_s": time.perf_counter() - self._epoch_began}
             self._epoch_began = None
@@ -139,36 +149,59 @@ class Listener:
     def logged(self, metrics: Mapping[str, Any], step: int | None) -> None:
         """Lightning logs: what it has, and at a training step what we know of it."""
         told = dict(metrics)
-        if step is None:
-            step = told.pop("step", None)  # the user's own axis
-            step = None if step is None else int(step)
+        axis = told.pop("step", None) if step is None else step  # the user's own
         self._heard.update(told)
-        if step is None:
-            step = self._trainer.fit_loop.epoch_loop._batches_that_stepped  # the step that Lightning gives its loggers
-            if told and self._epoch_told != step:
-                told.setdefault("epoch", self._trainer.current_epoch)
-                self._epoch_told = step
-            if not self.tells_metrics:
-                told = {}
-            if self._goes_on and self._trains and self._trainer.training:
-                told = {**self._of_this_step(), **told}
-            elif self._extra:
-                told = {**self._extra, **told}
-                self._extra = {}
-        elif not self.tells_metrics:
-            return
+        count = self._trainer.fit_loop.epoch_loop._batches_that_stepped  # the step that Lightning gives its loggers
+        ours = self._ours(count) if step is None else {}
+        if axis is None and told and self._epoch_told != count:
+            told.setdefault("epoch", self._trainer.current_epoch)
+            self._epoch_told = count
+        if not self.tells_metrics:
+            told = {}
+        if axis is None:
+            ours, told = {}, {**ours, **told}
+        if ours:
+            self.fit.log(ours, step=count)
         if told:
-            self.fit.log(told, step=step)
+            self.fit.log(told, step=count if axis is None else int(axis))
 
-    def _of_this_step(self) -> dict[str, Any]:
-        single = self._trainer.accumulate_grad_batches == 1
-        ours = {"time/step_s" if single else "time/batch_s": time.perf_counter() - self._began}
-        if self._batches and self._busy_s > 0:
-            if self._samples:
-                ours["time/samples_per_s"] = self._samples / self._busy_s
-            self._busy_s, self._batches, self._samples = 0.0, 0, 0
-        ours |= {name: lr for (name, _, _), lr in zip(self._rates, self._lrs, strict=True)}
+    def _ours(self, step: int) -> dict[str, Any]:
+        """What we know when Lightning logs by its own count: of an epoch that ends, of a step of training, of nothing else."""
+        if self._extra:
+            extra, self._extra = self._extra, {}
+            return extra
+        return self._of_step(step) if self._epoch_began is not None and self._trainer.training else {}
+
+    def _of_step(self, step: int) -> dict[str, Any]:
+        """What we know of a training step: its learning rates, its time, and how fast it went since the last one that was logged."""
+        now = time.perf_counter()
+        ours: dict[str, Any] = {}
+        if self._step.number == step:
+            ours["time/step_s" if self._trainer.accumulate_grad_batches == 1 else "time/batch_s"] = now - self._step.began
+            rate = self._rate(now)
+            if rate is not None:
+                ours["time/samples_per_s"] = rate
+            ours |= {name: lr for (name, _, _), lr in zip(self._rates, self._step.lrs, strict=True)}
+        self._since = Mark(now, self._batches(), self._validated())
         return {name: value for name, value in ours.items() if name not in self._heard}
+
+    def _rate(self, now: float) -> float | None:
+        """Samples a second since the mark; None where a validation lies between, or a batch is not as large as its loader says."""
+        since, size, rows = self._since, self._batch_size, self._step.rows
+        if since is None or size is None or self._validated() != since.validated:
+            return None
+        before = self._batches() - since.batches - 1
+        if before < 0 or now <= since.time or (rows != size and not self._trainer.is_last_batch):
+            return None
+        return (before * size + rows) / (now - since.time)
+
+    def _batches(self) -> int:
+        """How many batches of this epoch Lightning has begun."""
+        return int(self._trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
+    def _validated(self) -> int:
+        """How many batches it has validated."""
+        return int(self._trainer.fit_loop.epoch_loop.val_loop.batch_progress.total.ready)
 
     def saved(self, path: Any) -> None:
         """A checkpoint was written."""
@@ -255,16 +288,6 @@ class Listeners:
 
 
 LISTENERS = Listeners()
-
-
-def first_rows(trainer: Any, batch: Any) -> int | None:
-    """The samples of the first batch; None unless the loader says the same: only then later batches are counted so."""
-    loaders = list(facts.loaders_of(trainer.train_dataloader))
-    if len(loaders) != 1:
-        return None
-    said = getattr(loaders[0], "batch_size", None)
-    rows = facts.rows_of(batch)
-    return rows if rows and rows == said else None
 
 
 def plain_metric(value: Any) -> float | None:
