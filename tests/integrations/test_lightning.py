@@ -192,7 +192,7 @@ def test_the_run_is_named_after_the_module_and_has_its_hyperparameters(observed)
     assert run.name.startswith("Net")
     wanted = {
         "hidden": 3, "lr": 0.1, "folds": 7, "seed": 11, "model": "Net", "datamodule": "Data", "optimizer": "SGD", "optimizer.lr": 0.1,
-        "trainer.strategy": "single_device", "trainer.accelerator": "cpu", "trainer.devices": 1,
+        "trainer.strategy": "SingleDeviceStrategy", "trainer.accelerator": "cpu", "trainer.devices": 1,
     }  # fmt: skip
     assert {name: run.params.get(name) for name in wanted} == wanted
 

@@ -47,7 +47,8 @@ class AutotrackCallback(Callback):  # type: ignore[misc]  # whether it is instal
         name = type(trainer).__module__.partition(".")[0]
         name = name if name in INTEGRATIONS else NAME
         earlier = FITTED.get(trainer) if stage != "fit" else None
-        fit = earlier or INTEGRATIONS[name].begin(type(pl_module).__name__)
+        handed = next((logger._hand_over() for logger in trainer.loggers if isinstance(logger, AutotrackLogger)), None)
+        fit = earlier or handed or INTEGRATIONS[name].begin(type(pl_module).__name__)
         if fit.is_silent:
             return
         listener = Listener(fit, trainer, trains=stage == "fit")
@@ -109,6 +110,7 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
         self._save_dir = None if save_dir is None else str(save_dir)
         self._fit: Fit | None = None
         self._owns = False
+        self._early: dict[str, Any] = {}  # hyperparameters that it was told before it knew of a run
 
     @property
     def name(self) -> str:
@@ -138,8 +140,11 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
     @guarded
     def log_hyperparams(self, params: Mapping[str, Any] | Namespace | None = None, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - as Logger has it
         """Hyperparameters, by their names."""
-        if params is not None:
-            self._speaking().params(vars(params) if isinstance(params, Namespace) else params)
+        told = dict(vars(params) if isinstance(params, Namespace) else params or {})
+        if self._fit is None:
+            self._early |= told
+        else:
+            self._fit.params(told)
 
     @guarded
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -169,14 +174,27 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
         fit.end()
 
     def _speaking(self) -> Fit:
-        if self._fit is None:
-            self._fit = INTEGRATIONS[NAME].begin(self._name or "lightning")
+        fit = self._fit
+        if fit is None:
+            self._fit = fit = INTEGRATIONS[NAME].begin(self._name or "lightning")
             self._owns = True
-        return self._fit
+            fit.params(self._early)
+        return fit
+
+    def _hand_over(self) -> Fit | None:
+        """The run that it has opened, to be ended by who asks; None if it has none."""
+        fit = self._fit if self._owns else None
+        self._owns = False
+        return fit
 
     def _autotrack_speak_to(self, fit: Fit) -> None:
         """From now on it speaks to the run of this fit, which somebody else ends."""
-        self._fit, self._owns = fit, False
+        opened = self._hand_over()
+        if opened is not None and opened is not fit:
+            opened.end()
+        if self._fit is None:
+            fit.params(self._early)
+        self._fit = fit
 
     def __getstate__(self) -> dict[str, Any]:
         """The run does not travel to another process, nor into a checkpoint."""

@@ -22,8 +22,7 @@ MOST_ROWS = 200
 def trainer_facts(trainer: Any) -> dict[str, Any]:
     """How it trains; where Lightning has another name for something, the name of the argument."""
     facts = {name: getattr(trainer, name, None) for name in TRAINER}
-    strategy = trainer.strategy
-    facts["strategy"] = getattr(type(strategy), "strategy_name", None) or type(strategy).__name__
+    facts["strategy"] = type(trainer.strategy).__name__
     facts["accelerator"] = type(trainer.accelerator).__name__.removesuffix("Accelerator").lower()
     facts["devices"] = trainer.num_devices
     return facts

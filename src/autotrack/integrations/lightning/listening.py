@@ -43,6 +43,7 @@ class Listener:
         self._trainer = trainer
         self._trains = trains
         self._has_begun = False
+        self._unknown: list[str] = []  # of the Trainer's parameters
         self._users: set[str] = set()  # parameters of the user's
         self._heard: set[str] = set()  # metrics of the user's
         self._checkpoints = Checkpoints(fit, trainer)
@@ -67,7 +68,9 @@ class Listener:
             "datamodule": None if datamodule is None else type(datamodule).__name__,
             "seed": facts.seed(),
         })  # fmt: skip
-        self.params({f"trainer.{name}": value for name, value in facts.trainer_facts(trainer).items()})
+        known = facts.trainer_facts(trainer)
+        self._unknown = [name for name, value in known.items() if value is None]
+        self.params({f"trainer.{name}": value for name, value in known.items()})
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Parameters that the user did not name, without those that are None; where he has the same name, ours stands below ``autotrack.``."""
@@ -84,8 +87,9 @@ class Listener:
             return
         trainer = self._trainer
         with guard("reading what a Trainer has done"):
-            self.fit.summary(epochs=trainer.current_epoch, steps=trainer.global_step)
-            if not self._heard:  # the training was in processes of its own: what came back of it
+            if self._has_begun:
+                self.fit.summary(epochs=trainer.current_epoch, steps=trainer.global_step)
+            else:  # the training was in processes of its own: what came back of it
                 self.fit.summary({name: plain_metric(value) for name, value in trainer.callback_metrics.items()})
             for place, callback in enumerate(trainer.early_stopping_callbacks):
                 under = "early_stopping" if place == 0 else f"early_stopping{place + 1}"
@@ -101,6 +105,8 @@ class Listener:
         self._has_begun = True
         trainer = self._trainer
         with guard("reading what a Trainer trains with"):
+            known = facts.trainer_facts(trainer)
+            self.params({f"trainer.{name}": known[name] for name in self._unknown})  # some it has settled since
             self.params(facts.optimizer_facts(trainer.optimizers))
             self.params(facts.scheduler_facts(trainer.lr_scheduler_configs))
             self.params(facts.stopping_facts(trainer))
