@@ -33,6 +33,8 @@ logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "lightning": "autotrack.integrations.lightning:integration",
+    "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
     "sklearn": "autotrack.integrations.sklearn:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
