@@ -303,9 +303,14 @@ class Fit:
             self.ledger.call(instance, name)
 
     @guarded
-    def host(self) -> None:
-        """Whatever is fitted inside is a run of its own, a child of this one."""
+    def host(self, *, itself: bool = False) -> None:
+        """Whatever is fitted inside is a run of its own, a child of this one.
+
+        ``itself``: also what this very instance fits inside, as a trainer does that searches by training itself again.
+        """
         self.hosts = self._voice is not None
+        if itself:
+            self.who = 0
 
     @guarded
     def outcome(self, status: Status, error: BaseException | None = None) -> None:
