@@ -33,6 +33,7 @@ logger = logging.getLogger("autotrack")
 GROUP = "autotrack.integrations"
 BUILTIN = {
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
 
