@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # A framework's module with the table of names, and ours with a function ``register(module)``.
 TABLES = {
+    "accelerate.tracking": "autotrack.integrations.accelerate.named",
     "transformers.integrations.integration_utils": "autotrack.integrations.transformers.named",
 }
 

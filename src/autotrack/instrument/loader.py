@@ -32,6 +32,7 @@ logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
     "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
