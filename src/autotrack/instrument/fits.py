@@ -179,7 +179,7 @@ class Fit:
 
     @property
     def run(self) -> Run | None:
-        """The run that it speaks to, for a framework that hands it to the user; None if it is silent."""
+        """The run that it speaks to, for an object of the user's that is to lead to it."""
         return None if self._voice is None else self._voice.run
 
     @property
@@ -367,7 +367,7 @@ def stay(framework: Framework, stem: str, experiment: str) -> Fit:
     before = _current.get()
     if before is not None and before.stays and before.integration == framework.name:
         before._leave()
-    fit = open_fit(framework, None, True, False, stem, experiment)
+    fit = open_fit(framework, None, True, False, stem, experiment=experiment)
     fit._stay()
     return fit
 
@@ -387,10 +387,20 @@ def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "", experiment: str = "") -> Fit:
+def open_fit(
+    framework: Framework,
+    instance: object,
+    speaks: bool,
+    mutes: bool,
+    stem: str = "",
+    *,
+    earlier: Callable[[Any], Fit | None] | None = None,
+    experiment: str = "",
+) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
+    ``earlier``: the fit of an instance whose run this call adds to (an evaluation after a training), unless the user has opened another run.
     """
     outer = still_open(_current.get())
     base = runs.current_run()
@@ -400,7 +410,10 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
     if outer is None or (outer.hosts and outer.who != who) or (outer.base is not base and outer.base is not ANY):
         fit = Fit(name, who)  # outermost, or hosted, or in a run that the user opened inside a fit: owns a run
         fit.base = base
-        if speaks:
+        before = _voice_before(earlier, instance, base) if speaks and earlier is not None else None
+        if before is not None:
+            fit._voice, fit._joined = before, True
+        elif speaks:
             voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__), experiment)
             if voice is not None:
                 fit._voice = fit.reach = voice
@@ -427,6 +440,16 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
     if mutes and fit.reach is not None:
         fit.home, fit.reach = fit.reach, None
     return fit
+
+
+def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, current: Run | None) -> Voice | None:
+    """The voice of an earlier fit that a call goes on with; None where there is none, or the user has another run open."""
+    with guard("asking which fit a call goes on with"):
+        known = earlier(instance)
+        voice = None if known is None else known._voice
+        if voice is not None and (current is None or current is voice.run or current.id == voice.run.parent_id):
+            return voice
+    return None
 
 
 def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str, experiment: str) -> Voice | None:

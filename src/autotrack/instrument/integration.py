@@ -80,17 +80,24 @@ class Integration:
             self._version = version_of(self.package, self.requires)
         return self._version
 
-    def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False) -> Callable[[Hook], Hook]:
+    def fit(
+        self,
+        *targets: str,
+        when: Predicate = always,
+        mutes: Predicate = never,
+        by_instance: bool = False,
+        goes_on: Callable[[Any], Fit | None] | None = None,
+    ) -> Callable[[Hook], Hook]:
         """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
 
         ``when(instance)`` says no of what deserves no run (a scaler): the call is silent, and so is what it fits inside.
         ``mutes(instance)`` says yes where what is fitted inside is silent, engines too (searches, ensembles). Both are
         asked before any hook; what they say of an instance holds for its class, unless they are to be asked ``by_instance``,
-        at each call.
+        at each call. ``goes_on(instance)`` is the earlier fit whose run the call adds to (an evaluation after a training), or None.
         """
 
         def declare(hook: Hook) -> Hook:
-            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance)
+            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance, goes_on)
             self._declared.append(_Functions(targets, entry.observe))
             return hook
 
@@ -251,7 +258,15 @@ class _Family(_Declared):
 class _Entry:
     """A training entry point: its hook, and what is known of the classes that were fitted through it."""
 
-    def __init__(self, integration: Integration, hook: Hook, when: Predicate, mutes: Predicate, by_instance: bool) -> None:
+    def __init__(
+        self,
+        integration: Integration,
+        hook: Hook,
+        when: Predicate,
+        mutes: Predicate,
+        by_instance: bool,
+        goes_on: Callable[[Any], Fit | None] | None = None,
+    ) -> None:
         self._when = when
         self._mutes = mutes
         self._by_instance = by_instance
@@ -264,7 +279,7 @@ class _Entry:
                 return None
             instance = args[0] if patch.is_method and args else None
             speaks, mutes = self._answers.get(type(instance)) or self._ask(instance)
-            fit = open_fit(integration, instance, speaks, mutes)
+            fit = open_fit(integration, instance, speaks, mutes, earlier=goes_on)
             if fit.is_silent:
                 return _Silent(fit, instance, args, kwargs)
             return _Heard(fit, hook, patch, instance, args, kwargs)
