@@ -146,7 +146,9 @@ class Fit:
     be told something after it ended; its run takes it.
     """
 
-    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who")
+    __slots__ = (
+        "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "stays", "who",
+    )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
         self.integration = integration
@@ -162,6 +164,7 @@ class Fit:
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
         self._outcome: Outcome | None = None  # what the framework hides
+        self.stays: bool | None = None  # current without a block around it; False once it left
 
     @property
     def is_silent(self) -> bool:
@@ -307,9 +310,14 @@ class Fit:
             self.ledger.call(instance, name)
 
     @guarded
-    def host(self) -> None:
-        """Whatever is fitted inside is a run of its own, a child of this one."""
+    def host(self, *, itself: bool = False) -> None:
+        """Whatever is fitted inside is a run of its own, a child of this one.
+
+        ``itself``: also what this very instance fits inside, as a trainer does that searches by training itself again.
+        """
         self.hosts = self._voice is not None
+        if itself:
+            self.who = 0
 
     @guarded
     def outcome(self, status: Status, error: BaseException | None = None) -> None:
@@ -320,9 +328,47 @@ class Fit:
         """Make a fit that ``begin`` began the current one, for a block."""
         return Within(self, self.own_run)
 
+    def _stay(self) -> None:
+        """Be the current one from here on, until the end."""
+        if self.own_run is not None:
+            runs.keep_current(self.own_run)
+        self.stays = True
+        _current.set(self)
+
+    def _leave(self) -> None:
+        """Be current no longer; nothing if it did not stay."""
+        if not self.stays:
+            return
+        self.stays = False
+        if self.own_run is not None:
+            runs.leave(self.own_run)
+        if _current.get() is self:
+            _current.set(still_open(self.outer))
+
     def end(self) -> None:
         """End a fit that ``begin`` began."""
+        self._leave()
         close_fit(self, None, None)
+
+
+def still_open(fit: Fit | None) -> Fit | None:
+    """The innermost fit that did not leave while another one, or a copy of the context, had it still."""
+    while fit is not None and fit.stays is False:
+        fit = fit.outer
+    return fit
+
+
+def stay(framework: Framework, stem: str, experiment: str) -> Fit:
+    """A fit that is current from here on until it is ended: of a loop that no block can be put around.
+
+    One of the same framework that nobody ended makes way: it is not ended by that, but current no longer.
+    """
+    before = _current.get()
+    if before is not None and before.stays and before.integration == framework.name:
+        before._leave()
+    fit = open_fit(framework, None, True, False, stem, experiment=experiment)
+    fit._stay()
+    return fit
 
 
 def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -341,14 +387,21 @@ def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_fit(
-    framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "", earlier: Callable[[Any], Fit | None] | None = None
+    framework: Framework,
+    instance: object,
+    speaks: bool,
+    mutes: bool,
+    stem: str = "",
+    *,
+    earlier: Callable[[Any], Fit | None] | None = None,
+    experiment: str = "",
 ) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
     ``earlier``: the fit of an instance whose run this call adds to (an evaluation after a training), unless the user has opened another run.
     """
-    outer = _current.get()
+    outer = still_open(_current.get())
     base = runs.current_run()
     name = framework.name
     who = 0 if instance is None else id(instance)
@@ -360,7 +413,7 @@ def open_fit(
         if before is not None:
             fit._voice, fit._joined = before, True
         elif speaks:
-            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__))
+            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__), experiment)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -398,14 +451,15 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
     return None
 
 
-def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str) -> Voice | None:
+def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str, experiment: str) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
         run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        run, opened = runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), True
+        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=call_site(framework.name), parent=parent)
+        opened = True
     if run.is_silent:
         return None
     voice = Voice(run, opened=opened, stem=stem)

@@ -24,7 +24,7 @@ import wrapt
 from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
-from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit
+from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit, stay
 from autotrack.instrument.patches import Around, Observe, Patch, Patches, note_aliases, rebind_aliases
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
@@ -146,6 +146,13 @@ class Integration:
     def begin(self, name: str) -> Fit:
         """A fit without a call to wrap; the caller ends it with ``fit.end()``. It is silent where a call's would be."""
         return open_fit(self, None, True, False, name)
+
+    def begin_current(self, name: str, *, experiment: str = "") -> Fit:
+        """As ``begin``, and what is fitted until its end is inside it; one that nobody ended makes way for the next.
+
+        ``experiment``: the user's own word for what the run belongs to, if the framework asks him for one.
+        """
+        return stay(self, name, experiment)
 
     def enable(self, *, sweep: bool = True) -> None:
         """Put the patches on: now in modules that are there, in others when they are imported. Never imports one.

@@ -211,7 +211,7 @@ class Run:
             raise ValueError(f"a run ends finished, failed or interrupted, not {status!r}")
         self._tell()
         self.end(status, error)
-        self._leave()
+        leave(self)
 
     def end(self, status: Status, error: BaseException | str | None = None, *, ended: float | None = None) -> None:
         """End the run without touching what is current; ``ended`` in UTC seconds if it was earlier."""
@@ -258,7 +258,7 @@ class Run:
         anew = self._again
         first = iter(() if self._announce is not None else (self,))  # told already (no source to see the @ in): the first call's
         self._announce = None
-        self._leave()
+        leave(self)
 
         def opened() -> Run:
             return next(first, None) or anew()
@@ -330,13 +330,6 @@ class Run:
                 runs.remove(self)
         if not any(self._tracker.plain.values()):
             endings.unwatch()
-
-    def _leave(self) -> None:
-        """It is no longer current; what was before it is."""
-        self._forget_plain()
-        if _current.get() is self:
-            _current.set(self._outer)
-        self._token = None
 
 
 class SilentRun(Run):
@@ -420,10 +413,7 @@ def start_run(
         run._announce = announce
         return run
     announce()
-    run._token = run.attach()
-    here.plain.setdefault(threading.get_ident(), []).append(run)
-    if not run.is_silent:
-        endings.watch()
+    keep_current(run)
     return run
 
 
@@ -449,6 +439,7 @@ def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | N
 def open_run(
     kind: str,
     *,
+    experiment: str = "",
     stem: str = "run",
     call_site: str = "",
     parent: Run | None = None,
@@ -466,7 +457,7 @@ def open_run(
         run = Run(
             here,
             new_run_id(),
-            parent.experiment if parent is not None else _experiment(here),
+            experiment or (parent.experiment if parent is not None else _experiment(here)),
             name=name,
             stem=stem,
             parent_id=None if parent is None else parent.id,
@@ -525,6 +516,24 @@ def current_run() -> Run | None:
         return None
     mine = here.plain.get(threading.get_ident())
     return mine[-1] if mine else None
+
+
+def keep_current(run: Run) -> None:
+    """Make it the current run of this thread until it is finished, also where a ContextVar is lost: in the next cell of a notebook."""
+    if run._outer is None:
+        run._outer = current_run()
+    run._token = run.attach()
+    run._tracker.plain.setdefault(threading.get_ident(), []).append(run)
+    if not run.is_silent:
+        endings.watch()
+
+
+def leave(run: Run) -> None:
+    """It is no longer current, ended or not; what was before it is."""
+    run._forget_plain()
+    if _current.get() is run:
+        _current.set(run._outer)
+    run._token = None
 
 
 def run_to_log() -> Run:
