@@ -98,7 +98,7 @@ class Ledger:
 class Voice:
     """What one run is told by one fit and by the engines that joined it."""
 
-    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "opened", "run", "stem")
+    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "log", "opened", "run", "stem")
 
     def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
         self.run = run
@@ -111,6 +111,7 @@ class Voice:
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
         self._every = max(1, tracker().settings.every_n_steps)
+        self.log: Callable[[Mapping[str, Any], int], None] = run.pen() if self._every == 1 else self._thinned
 
     def params(self, values: Mapping[str, Any], *, engine: bool) -> None:
         said = {}
@@ -126,18 +127,16 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        if self._every == 1 or step % self._every == 0:
+    def _thinned(self, metrics: Mapping[str, Any], step: int) -> None:
+        if step % self._every == 0:
             self.run.log(metrics, step)
 
-    def close(self) -> None:
-        """Tell what was held back."""
+    def close(self, took_s: float | None) -> None:
+        """Tell how long it took, and what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
         if unsaid:
             self.run.note_params(unsaid)
-        nested = self.ledger.summary()
-        if nested:
-            self.run.summary(nested)
+        self.run.summary({"time/fit_s": time.perf_counter() - self.began if took_s is None else took_s, **self.ledger.summary()})
 
 
 class Fit:
@@ -242,7 +241,7 @@ class Fit:
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
-            self._voice.run.log_table(name, rows)
+            self._voice.run.note_table(name, rows)
 
     @guarded
     def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
@@ -465,8 +464,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
     status, said = fit._outcome or outcome_of(error)
     try:
         with guard("closing a fit"):
-            voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
-            voice.close()
+            voice.close(took_s)
     finally:
         if voice.opened:
             with guard("ending a run"):
