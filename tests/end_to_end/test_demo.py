@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from autotrack.cli.demo import is_runnable
+
 pytest.importorskip("sklearn")
 pytest.importorskip("xgboost")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+RUNNABLE = [script for script in EXAMPLES.glob("*.py") if is_runnable(script)]
 
 
 def autotrack(*words, cwd):
@@ -30,7 +33,7 @@ def done(tmp_path_factory):
 
 def test_it_trains_with_every_example_and_draws_a_curve(done):
     _, shown = done
-    for script in EXAMPLES.glob("*.py"):
+    for script in RUNNABLE:
         assert f"autotrack run {script.name}" in shown
     assert "XGB" in shown
     assert re.search(r"[*+]{3}|[\u2801-\u28ff]{3}", shown)
@@ -61,8 +64,16 @@ def test_what_it_recorded_is_there(done):
 
 def test_the_scripts_that_it_ran_are_the_examples(done):
     place, _ = done
-    for script in EXAMPLES.glob("*.py"):
+    for script in RUNNABLE:
         assert (place / "autotrack-demo" / script.name).read_text() == script.read_text()
+
+
+def test_a_script_whose_framework_is_not_installed_is_left_out(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import json\nfrom sklearn import svm\n")
+    assert is_runnable(script)
+    script.write_text("import json\ndef late():\n    from nowhere.at import all\n")
+    assert not is_runnable(script)
 
 
 def test_it_leaves_nothing_else_behind(done):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shlex
 import shutil
@@ -49,13 +50,20 @@ def demo(folder: Path) -> None:
 
 
 def scripts() -> list[Path]:
-    """The example scripts: inside the wheel, or beside ``src`` in a clone."""
+    """The example scripts that can run here: inside the wheel, or beside ``src`` in a clone."""
     package = Path(__file__).parents[1]
     for place in (package / "examples", package.parents[1] / "examples"):
         found = sorted(place.glob("*.py"))
         if found:
-            return found
+            return [script for script in found if is_runnable(script)]
     raise AutotrackError(f"the example scripts are not installed beside {package}")
+
+
+def is_runnable(script: Path) -> bool:
+    """Whether everything that it imports is installed."""
+    imports = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name for node in imports for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [part.name for part in node.names])}
+    return all(find_spec(name.partition(".")[0]) is not None for name in names)
 
 
 def train_all(folder: Path, uri: str) -> list[str]:
