@@ -126,9 +126,18 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
+    def log(self, metrics: Mapping[str, Any], step: int, at: float | None = None) -> None:
         if self._every == 1 or step % self._every == 0:
-            self.run.log(metrics, step)
+            if at is None:
+                self.run.log(metrics, step)
+            else:
+                self.run.log_at(metrics, step, at)
+
+    def curve(self, key: str) -> Callable[[float, int], None]:
+        """As ``log``, of one float."""
+        if self._every == 1:
+            return self.run.curve(key)
+        return lambda value, step: self.log({key: value}, step)
 
     def close(self) -> None:
         """Tell what was held back."""
@@ -148,7 +157,8 @@ class Fit:
     """
 
     __slots__ = (
-        "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "stays", "who",
+        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach",
+        "stays", "who",
     )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
@@ -165,7 +175,13 @@ class Fit:
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
         self._outcome: Outcome | None = None  # what the framework hides
+        self._around: Run | None = None  # the run that was current when it began
         self.stays: bool | None = None  # current without a block around it; False once it left
+
+    @property
+    def is_here(self) -> bool:
+        """Of a begun fit: whether the user opened or closed no run around it since."""
+        return runs.current_run() is self._around
 
     @property
     def is_silent(self) -> bool:
@@ -208,15 +224,20 @@ class Fit:
         self._voice.params(flat, engine=self._joined)
 
     @guarded
-    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False) -> None:
-        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours."""
+    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False, at: float | None = None) -> None:
+        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours. ``at``: UTC seconds, if it was earlier."""
         voice = self._voice
         if voice is None:
             return
-        voice.log(metrics, step)
+        voice.log(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
+
+    def curve(self, key: str) -> Callable[[float, int], None]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``, as often as there are microseconds."""
+        voice = self._voice
+        return _unheard if voice is None else voice.curve(key)
 
     @guarded
     def summary(self, values: Mapping[str, Scalar] | None = None, /, **more: Scalar) -> None:
@@ -246,6 +267,12 @@ class Fit:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
             self._voice.run.log_table(name, rows)
+
+    @guarded
+    def text(self, filename: str, text: str) -> None:
+        """A text, kept as a file."""
+        if self._voice is not None:
+            self._voice.run.log_text(filename, text)
 
     @guarded
     def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
@@ -346,10 +373,33 @@ class Fit:
         if _current.get() is self:
             _current.set(still_open(self.outer))
 
-    def end(self) -> None:
-        """End a fit that ``begin`` began."""
+    def end(self, status: Status = "finished", error: BaseException | str | None = None, *, ended: float | None = None) -> None:
+        """End a fit that ``begin`` began; ``ended`` in UTC seconds, if that was earlier."""
         self._leave()
-        close_fit(self, None, None)
+        if self._outcome is None:
+            self._outcome = (status, error)
+        close_fit(self, None, None, ended)
+
+    @guarded
+    def at_end(self, call: Callable[[], float | None]) -> None:
+        """Have something called before the run of a begun fit ends otherwise: with the process, or because the user ends it.
+
+        It tells what was held back, and may return when the last thing happened, in UTC seconds: then the run ended.
+        """
+        if self._voice is not None:
+            self._voice.run.at_end(call)
+
+    @guarded
+    def resume(self) -> None:
+        """Go on with a begun fit that was ended."""
+        voice = self._voice
+        if voice is not None and voice.opened:
+            self._outcome = None
+            voice.run.resume()
+
+
+def _unheard(_value: float, _step: int) -> None:
+    """What a silent fit says."""
 
 
 def still_open(fit: Fit | None) -> Fit | None:
@@ -396,6 +446,8 @@ def open_fit(
     *,
     earlier: Callable[[Any], Fit | None] | None = None,
     experiment: str = "",
+    started: float | None = None,
+    site: str = "",
 ) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
@@ -414,7 +466,8 @@ def open_fit(
         if before is not None:
             fit._voice, fit._joined = before, True
         elif speaks:
-            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__), experiment)
+            stem = stem or (name if instance is None else type(instance).__name__)
+            voice = _voice_for(framework, base, outer, stem, experiment=experiment, started=started, site=site)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -442,6 +495,16 @@ def open_fit(
     return fit
 
 
+def begin_fit(framework: Framework, stem: str, started: float | None, site: str) -> Fit:
+    """A fit that no call stands around: what the user logs meanwhile outside of all runs belongs to it, and it dies with its thread."""
+    around = runs.current_run()
+    fit = open_fit(framework, None, True, False, stem, started=started, site=site)
+    fit._around = around
+    if fit.own_run is not None:
+        fit.own_run.live_alone()
+    return fit
+
+
 def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, current: Run | None) -> Voice | None:
     """The voice of an earlier fit that a call goes on with; None where there is none, or the user has another run open."""
     with guard("asking which fit a call goes on with"):
@@ -452,14 +515,17 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
     return None
 
 
-def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str, experiment: str) -> Voice | None:
+def _voice_for(
+    framework: Framework, parent: Run | None, host: Fit | None, stem: str, *, experiment: str = "", started: float | None = None, site: str = ""
+) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
         run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=call_site(framework.name), parent=parent)
+        site = site or call_site(framework.name)
+        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=site, parent=parent, started=started)
         opened = True
     if run.is_silent:
         return None
@@ -511,12 +577,14 @@ class Within:
 QUIET = Fit("")  # current while a hook reads: reading a result can fit something, and that is nobody's business
 
 
-def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> None:
-    """Tell how it ended; end the run if this fit opened it."""
+def close_fit(fit: Fit, error: BaseException | None, took_s: float | None, ended: float | None = None) -> None:
+    """Tell how it ended; end the run if this fit opened it. ``ended`` in UTC seconds, if it was before now."""
     voice = fit._voice
     if voice is None or fit._joined:
         return
     status, said = fit._outcome or outcome_of(error)
+    if took_s is None and ended is not None and voice.opened:
+        took_s = ended - voice.run.started
     try:
         with guard("closing a fit"):
             voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
@@ -524,7 +592,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
     finally:
         if voice.opened:
             with guard("ending a run"):
-                voice.run.end(status, said)
+                voice.run.end(status, said, ended=ended)
 
 
 def _silence_after_fork() -> None:
