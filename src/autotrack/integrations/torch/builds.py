@@ -21,10 +21,9 @@ def an_optimizer(optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
     ears.born[id(optimizer)] = time(), key_of(user, 1) if user is not None else None
     if len(ears.born) > MOST_BORN:
         del ears.born[next(iter(ears.born))]
-    ears.newborn.append(1)
-    del ears.newborn[:-1]
     for ear in list(ears.threads.values()):
         ear.unfed = False
+        ear.has_newborn = ear.is_careful = True
 
 
 @integration.watch("torch.optim.lr_scheduler:LRScheduler.__init__", "torch.optim.lr_scheduler:ReduceLROnPlateau.__init__")

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from autotrack.instrument import before_exit
@@ -27,8 +28,8 @@ class Ear:
     """What one thread has heard since its last step."""
 
     __slots__ = (
-        "closing", "finished", "is_careful", "is_due", "is_evaluating", "is_rare", "leaf", "loop", "norms", "passes", "pending", "rewritten",
-        "scaled", "unfed",
+        "accumulates", "closing", "code", "finished", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating", "is_rare", "leaf",
+        "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed",
     )  # fmt: skip
 
     def __init__(self, *, unfed: bool) -> None:
@@ -41,11 +42,43 @@ class Ear:
         self.scaled: tuple[Any, Any] | None = None  # a scaled loss, and the user's own
         self.is_rare = True  # the next backward is to be looked at: a new pass, an evaluation before it, a scaled loss
         self.is_careful = False  # it is to be looked at before its graph is freed
+        self.accumulates = False  # there are places here whose losses meet in one step
         self.is_due = True  # the next step is to be looked at: a new pass
+        # While nothing is unusual: where the one backward is, that feeds the one optimizer; its loss, until the step; and how it is told.
+        self.code: CodeType | None = None
+        self.instruction = -1
+        self.place: Place | None = None
+        self.stepper: Stepper | None = None
+        self.ready: float | None = None
+        self.say: Callable[[float, int], float] = _nothing
         self.is_evaluating = False
+        self.has_newborn = False  # an optimizer was built since the last backward
         self.rewritten = False  # weights were changed between two optimizers' steps
         self.unfed = unfed  # no optimizer was ever built
         self.leaf: tuple[weakref.ref[Any], Any] | None = None  # then: a weight, and how it looked
+
+
+    def gather(self) -> None:
+        """The loss that is ready is one of those that wait."""
+        if self.ready is not None and self.place is not None:
+            self.pending.append((self.place, self.ready))
+        self.ready = None
+
+    def slow_down(self) -> None:
+        """The next backward and the next step go the long way."""
+        self.gather()
+        self.code = None
+        if self.stepper is not None:
+            self.stepper.fast = DEAF
+            self.stepper = None
+
+
+def _nothing(_value: float, _step: int) -> float:
+    """Said while all goes the long way."""
+    return 0.0
+
+
+DEAF = Ear(unfed=False)  # of an optimizer that goes the long way
 
 
 class Ears:
@@ -56,7 +89,6 @@ class Ears:
         self.threads: dict[int, Ear] = {}
         self.steppers: dict[int, Stepper] = {}  # optimizers that have stepped, by identity
         self.born: dict[int, tuple[float, Any]] = {}  # those that have not: when, and at which place
-        self.newborn: list[int] = []  # since the last backward
         self.owners: dict[int, tuple[weakref.ref[Any], weakref.ref[Loop]]] = {}  # of parameters
         self.holders: dict[int, tuple[weakref.ref[Any], weakref.ref[Any]]] = {}  # the module that has a parameter, or a module
         self.schedulers: list[tuple[weakref.ref[Any], weakref.ref[Any]]] = []  # with their optimizers
@@ -83,6 +115,7 @@ class Ears:
     def deaf(self) -> None:
         """Nothing is heard from here on: what is open ends."""
         for ear in list(self.threads.values()):
+            ear.slow_down()
             ear.pending.clear()
             ear.is_rare = ear.is_due = True
             loop, ear.loop = ear.loop, None
@@ -90,7 +123,6 @@ class Ears:
                 before = loop.before
                 loop.end()
                 loop = before
-        self.newborn.clear()
         self.stepped_inside.clear()
         self.born.clear()
 
@@ -98,7 +130,6 @@ class Ears:
         """Begin with nothing."""
         for table in (self.threads, self.steppers, self.born, self.owners, self.passes):
             table.clear()
-        self.newborn.clear()
         self.stepped_inside.clear()
         self.local.__dict__.clear()
         for call in self.at_fork:

@@ -214,6 +214,16 @@ def tell(loop: Loop) -> None:
             _say_mean(loop, key, parts, evaluation.step, at)
 
 
+def score_of(loop: Loop) -> float | None:
+    """The newest validation loss, also of an evaluation that is not told yet; None where there is none, or it is not known yet."""
+    if loop.evaluation is not None:
+        for key, parts in loop.evaluation.parts.items():
+            if key.startswith("val/") and parts:
+                is_known = not any(isinstance(value, Promise) and value.value is None for value, _, _ in parts)
+                return mean_of(parts) if is_known else None
+    return next((score for key, score in loop.scores.items() if key.startswith("val/")), None)
+
+
 def _say_mean(loop: Loop, key: str, parts: list[tuple[Any, int, bool]], step: int, at: float) -> None:
     waiting = [value for value, _, _ in parts if isinstance(value, Promise) and value.value is None]
     left = [len(waiting)]
@@ -221,7 +231,8 @@ def _say_mean(loop: Loop, key: str, parts: list[tuple[Any, int, bool]], step: in
     def one_more(_value: float) -> None:
         left[0] -= 1
         if left[0] <= 0:
-            loop.say({key: mean_of(parts)}, step, at)
+            loop.scores[key] = score = mean_of(parts)
+            loop.say({key: score}, step, at)
 
     if not waiting:
         one_more(0.0)

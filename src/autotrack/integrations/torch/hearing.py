@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from time import time
 from typing import Any
 
 import torch
@@ -23,7 +22,6 @@ from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.devices import number_of, readers, total
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.optimizers import Stepper
-from autotrack.integrations.torch.places import Place
 
 Tensor = torch.Tensor
 TENSOR_BACKWARD = Tensor.backward.__code__
@@ -35,15 +33,14 @@ STEP = "listening to an optimizer's step"
 @integration.wrap("torch.autograd:backward")
 def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     # The parameters are spelled out, for packing them costs more than all the rest; what is common stands here for the same reason.
-    local, places, newborn, inside = ears.local, ears.places.table, ears.newborn, ears.stepped_inside
-    getframe, graph_task = sys._getframe, torch._C._current_graph_task_id
+    local, getframe = ears.local, sys._getframe
 
     def backward(
         tensors: Any, grad_tensors: Any = None, retain_graph: Any = None, create_graph: Any = False, grad_variables: Any = None, inputs: Any = None
     ) -> None:
         try:
             ear = local.ear
-            if newborn or ear.pending or ear.is_careful:
+            if ear.is_careful or ear.pending or ear.ready is not None:
                 look_ahead(ear, tensors, getframe(1))
         except AttributeError:
             ear = ears.here()
@@ -52,28 +49,25 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
             failed(BACKWARD, error)
         original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
         try:
-            if graph_task() != -1 or not patch.on:  # another backward is running: reentrant checkpointing
-                return
-            frame: Any = getframe(1)
-            if frame.f_code is TENSOR_BACKWARD:
-                frame = frame.f_back
-            place = places.get((id(frame.f_code), frame.f_lasti))
+            frame: Any = getframe(2)  # below Tensor.backward, as a rule; the instruction says whether it is
             if (
-                ear.is_rare
-                or inputs is not None
-                or type(place) is not Place
-                or type(tensors) is not Tensor
-                or not tensors.is_cpu
-                or tensors.numel() != 1
-                or readers.is_pretending
-                or current_fit() is not None
+                frame.f_lasti == ear.instruction
+                and frame.f_code is ear.code
+                and not ear.is_rare
+                and type(tensors) is Tensor
+                and tensors.is_cpu
+                and inputs is None
+                and current_fit() is None
             ):
-                hear(ear, tensors, frame, inputs)
-            else:
-                ear.pending.append((place, tensors.item()))
-            if inside:
-                step_afterwards(ear)
-        except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
+                ear.ready = tensors.item()
+                return
+        except (ValueError, RuntimeError):  # there is no such frame, or several elements
+            pass
+        try:
+            if patch.on:
+                frame = getframe(1)
+                hear(ear, tensors, frame.f_back if frame.f_code is TENSOR_BACKWARD else frame, inputs)
+        except Exception as error:  # noqa: BLE001 - the same
             failed(BACKWARD, error)
 
     return backward
@@ -81,10 +75,14 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
 
 def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     """What must be seen before the graph is freed and the weights move."""
+    if torch._C._current_graph_task_id() != -1:
+        return
+    ear.gather()
     loop = ear.loop
-    if ears.newborn:
-        ears.newborn.clear()
-        ear.rewritten = loop is not None and loop.newest is not None and loop.newest.is_rewritten()
+    if ear.has_newborn:
+        ear.has_newborn = False
+        ear.rewritten = loop is not None and loop.newest is not None and loop.newest.is_rewritten(loop.step)
+        ear.is_careful = ear.accumulates
     if type(root) is not Tensor:
         return
     if ear.pending and loop is not None and loop.steppers and not any(stepper.has_gradients() for stepper in loop.steppers):
@@ -93,9 +91,11 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         del ear.pending[:-1]  # nobody steps
     place = ears.places.at(frame.f_back if frame.f_code is TENSOR_BACKWARD else frame)
     if not place.accumulates and any(each is place for each, _ in ear.pending):
-        place.accumulates = ear.is_careful = ear.is_rare = True
+        place.accumulates = ear.accumulates = ear.is_careful = True
     if place.accumulates:
         place.divisors.append(divisor_of(root))
+    if ear.pending:
+        ear.is_rare = True
 
 
 def divisor_of(root: Any) -> float:
@@ -118,10 +118,19 @@ def divisor_of(root: Any) -> float:
 
 def hear(ear: Ear, root: Any, frame: Any, inputs: Any) -> None:
     """A backward has returned that is not like the last one."""
-    if current_fit() is not None or (inputs is not None and not reaches_a_parameter(inputs)):
-        return
+    if torch._C._current_graph_task_id() != -1:
+        return  # another one is running: reentrant checkpointing
+    if current_fit() is None and (inputs is None or reaches_a_parameter(inputs)):
+        take(ear, root, frame)
+    if ears.stepped_inside:
+        step_afterwards(ear)
+
+
+def take(ear: Ear, root: Any, frame: Any) -> None:
+    """A loss is one that waits for its step."""
     place = ears.places.at(frame)
-    ear.is_rare = ear.unfed
+    ear.gather()
+    ear.is_rare = ear.unfed or readers.is_pretending
     if ear.is_evaluating:
         evaluation.end(ear, root)
     loaders.finish_epoch(ear)
@@ -176,37 +185,36 @@ def count(ear: Ear, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
 @integration.on_enable
 def hear_steps() -> Callable[[], None]:
-    local, steppers, graph_task = ears.local, ears.steppers, torch._C._current_graph_task_id
+    steppers = ears.steppers
 
     def after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            stepper = steppers.get(id(optimizer))
-            if stepper is not None and (ear := stepper.fast) is not None:
-                pending = ear.pending
-                if (
-                    len(pending) == 1
-                    and (place := pending[0][0]).fast is stepper
-                    and optimizer.param_groups[0]["lr"] is stepper.lr
-                    and not ear.is_due
-                ):
-                    loop = stepper.loop
-                    loop.step = step = loop.step + 1
-                    place.say(pending[0][1], step)
-                    loop.fast, loop.last = place.voice, time()
-                    pending.clear()
-                    stepper.version = stepper.watched()._version
-                    return
+            stepper = steppers[id(optimizer)]
+            ear = stepper.fast
+            value = ear.ready
+            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr and not ear.is_due:
+                loop: Any = ear.loop
+                loop.step = step = loop.step + 1
+                ear.ready = None
+                loop.last = ear.say(value, step)
+                return
+        except KeyError:  # its first step
+            pass
+        except Exception as error:  # noqa: BLE001 - the same as in backward
+            failed(STEP, error)
+        try:
             if current_fit() is not None:
                 return
-            ear = getattr(local, "ear", None) or ears.here()
-            if graph_task() != -1:
+            ear = ears.here()
+            if torch._C._current_graph_task_id() != -1:
                 ears.stepped_inside.append(optimizer)
+                ear.is_rare = True
             else:
                 count(ear, optimizer, args, kwargs)
-        except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
+        except Exception as error:  # noqa: BLE001 - the same as in backward
             failed(STEP, error)
 
-    dynamo.leave_alone(after_step, look_ahead, hear, step_afterwards, count, rules.count, failed, ears.here)
+    dynamo.leave_alone(after_step, look_ahead, hear, take, step_afterwards, count, rules.count, failed, ears.here)
     handle = register_optimizer_step_post_hook(after_step)
 
     def off() -> None:

@@ -24,6 +24,7 @@ from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.loops import Loop
 
+SAMPLERS = "torch.utils.data.sampler"
 MOST_PASSES = 8  # that are open in a thread at a time
 
 
@@ -44,6 +45,8 @@ class Pass:
         self.has_losses = False  # it was evaluated on
         self.epoch: int | None = None  # -1: a second loader of the same steps
         self.first_step = 0
+        self.batch_size: int | None = None
+        self.samples: int | None = None  # of a whole pass
         self.loop: weakref.ref[Loop] | None = None
 
 
@@ -169,6 +172,8 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
     if loop.open_epoch is not None:  # it was left by a break
         tell(loop.open_epoch)
     each.epoch, each.loop, each.first_step = loop.epochs, weakref.ref(loop), loop.step
+    if loader is not None:
+        each.batch_size, each.samples = loader.batch_size, samples_of(loader)
     loop.epochs += 1
     loop.infer("epochs")
     loop.open_epoch = each
@@ -193,22 +198,18 @@ def tell(each: Pass) -> None:
     told = {"epoch": float(number), "time/epoch_s": took_s, "time/data_wait_s": each.wait_s}
     if took_s > 0 and steps > 0:
         told["time/step_s"] = took_s / steps
-        samples = samples_of(each)
+        samples = each.samples if each.is_exhausted and each.samples else each.batches * (each.batch_size or 0)
         if samples:
             told["time/samples_per_s"] = samples / took_s
     loop.say(told, loop.step)
 
 
-def samples_of(each: Pass) -> int | None:
-    """How many samples a pass gave: all of a whole pass, else its batches times their size. Asks only torch's own classes."""
-    loader = each.loader()
-    if loader is None:
+def samples_of(loader: Any) -> int | None:
+    """How many samples a whole pass gives, where torch's own samplers know it: others are not asked."""
+    if type(loader.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(loader.sampler).__module__ != SAMPLERS:
         return None
-    sampler, size = loader.sampler, loader.batch_size
-    if each.is_exhausted and type(sampler).__module__ == "torch.utils.data.sampler" and hasattr(type(sampler), "__len__"):
-        count = len(sampler)
-        return count - count % size if loader.drop_last and size else count
-    return each.batches * size if size else None
+    count, size = len(loader.sampler), loader.batch_size
+    return count - count % size if loader.drop_last and size else count
 
 
 def describe(loop: Loop, loader: Any) -> None:
@@ -222,9 +223,10 @@ def describe(loop: Loop, loader: Any) -> None:
     }
     loop.tell({name: value for name, value in told.items() if value is not None})
     facts: dict[str, Any] = {"type": type(loader.dataset).__name__}
-    if type(sampler).__module__ == "torch.utils.data.sampler" and type(sampler).__name__ in ("SequentialSampler", "RandomSampler"):
-        facts["samples"] = len(sampler)
-        loop.tell({"loader.samples": len(sampler)})
+    samples = samples_of(loader)
+    if samples is not None:
+        facts["samples"] = samples
+        loop.tell({"loader.samples": samples})
     loop.datasets["train"] = facts
     if loop.fit is not None:
         loop.fit.dataset("train", facts)

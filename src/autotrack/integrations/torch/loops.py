@@ -61,6 +61,7 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
+        self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not
 
     # What belongs to it
@@ -111,7 +112,7 @@ class Loop:
     def slow_down(self) -> None:
         """Nobody speaks without being looked at from here on."""
         for stepper in self.steppers:
-            stepper.fast = None
+            stepper.fast.slow_down()
         self.catch_up()
 
     def catch_up(self) -> None:

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from autotrack.guard import guard
-from autotrack.integrations.torch.ears import Ear, ears
+from autotrack.integrations.torch.ears import DEAF, Ear, ears
 
 if TYPE_CHECKING:
     from autotrack.integrations.torch.loops import Loop
@@ -32,13 +32,15 @@ class Stepper:
         self.born, self.place = ears.born.pop(key, (0.0, None))  # before everything, if it was built before we listened
         self.params = [weakref.ref(param) for group in optimizer.param_groups for param in group["params"]]
         self.watched = self.params[0] if self.params else lambda: None
-        self.version = -1  # of the watched parameter, after the last step
+        self.version = -1  # of the watched parameter, after the step of the iteration that is noted beside it
+        self.noted = -1
+        self.per_step: int | None = None  # how many versions each step makes; -1 if that differs
         self.loop: Loop | None = None
         self.steps = 0
         self.number = 0  # of its role in the loop, from 1; who succeeds another takes his
         self.is_fed = False  # a backward came before its last step
         self.lr: Any = None
-        self.fast: Ear | None = None  # the thread in which nothing is unusual about it
+        self.fast: Ear = DEAF  # the thread in which nothing is unusual about it
 
     @property
     def suffix(self) -> str:
@@ -49,10 +51,26 @@ class Stepper:
         """Whether any of its parameters has one."""
         return any((param := ref()) is not None and param.grad is not None for ref in self.params)
 
-    def is_rewritten(self) -> bool:
-        """Whether somebody else wrote the watched parameter since its last step."""
+    def note_version(self, step: int) -> None:
+        """After a step of an iteration. Those between, which went the short way, are taken to have made as many versions each."""
         param = self.watched()
-        return param is not None and self.version >= 0 and param._version != self.version
+        version = -1 if param is None else param._version
+        passed = step - self.noted
+        if self.version >= 0 and passed > 0:
+            made = version - self.version
+            if self.per_step is None and passed == 1:
+                self.per_step = made
+            elif self.per_step is not None and made != passed * self.per_step:
+                self.per_step = -1
+        self.version, self.noted = version, step
+
+    def is_rewritten(self, step: int) -> bool:
+        """Whether somebody else wrote the watched parameter since the last step, which was in this iteration."""
+        param = self.watched()
+        passed = step - self.noted
+        if param is None or self.version < 0 or (passed and (self.per_step is None or self.per_step < 0)):
+            return False
+        return bool(param._version != self.version + passed * (self.per_step or 0))
 
 
 def parameters(optimizer: Any) -> dict[str, Any]:

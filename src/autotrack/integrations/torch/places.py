@@ -6,7 +6,6 @@ iteration: then the second has ``loss_2``. A phase of fine-tuning goes on in ``l
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -29,23 +28,18 @@ class Series:
 class Place:
     """A line that calls ``backward``, with as many of its callers as decide the name of what it says."""
 
-    __slots__ = ("accumulates", "codes", "divisors", "fast", "fed", "name", "say", "site", "voice", "window")
+    __slots__ = ("accumulates", "codes", "divisors", "fed", "instruction", "is_direct", "name", "site", "window")
 
     def __init__(self, name: str | None, site: str, codes: list[CodeType]) -> None:
         self.name = name or "loss"
         self.site = site  # file:line:function
         self.codes = codes  # kept, for they are known by identity
+        self.instruction = -1  # in the first of them
+        self.is_direct = False  # that alone tells it from others
         self.accumulates = False  # several of its losses have met in one step
         self.divisors: list[float] = []  # then: by what those since the last step were divided
         self.window = 0.0  # and by what a whole window is
         self.fed: Any = None  # the optimizer that stepped on it last
-        self.fast: Any = None  # the optimizer that it alone feeds, if nothing is unusual
-        self.voice: Voice | None = None  # then: as whom it speaks
-        self.say: Callable[[Any, int], None] = _nothing  # and how
-
-
-def _nothing(_value: Any, _step: int) -> None:
-    """Said by a place that goes the long way."""
 
 
 class Voice:
@@ -83,6 +77,7 @@ class Places:
         depth += passed
         frames = list(frames_from(frame, depth))
         place = Place(name, site_of(user or frame), [each.f_code for each in frames])
+        place.instruction, place.is_direct = frame.f_lasti, depth == 1
         if depth > 1:
             self.table[key_of(frame, 1)] = depth
         self.table[key_of(frame, depth)] = place

@@ -21,6 +21,7 @@ from autotrack.integrations.torch.places import Place
 
 def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """An optimizer has stepped."""
+    ear.slow_down()
     pending = ear.pending
     place = pending[-1][0] if pending else None
     loop = stepper.loop
@@ -45,14 +46,13 @@ def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwa
     has_closure = (len(args) > 1 and args[1] is not None) or kwargs.get("closure") is not None
     if pending:
         settle(loop, stepper, pending, has_closure)
-        quicken(ear, loop, stepper, optimizer, pending, has_closure)
+        quicken(ear, loop, stepper, optimizer, has_closure)
         pending.clear()
     if ear.norms:
         _tell_norms(ear, loop)
     note_learning_rates(loop, stepper, optimizer)
     loop.newest = stepper
-    param = stepper.watched()
-    stepper.version = -1 if param is None else param._version
+    stepper.note_version(loop.step)
     poll()
     if loop.fit is None and (loop.before is None or loop.step + 1 >= PROBATION):
         _announce(loop)
@@ -196,26 +196,25 @@ def _tell_norms(ear: Ear, loop: Loop) -> None:
         tell_later(loop, series.key, value, loop.step, loop.last)
 
 
-def quicken(ear: Ear, loop: Loop, stepper: Stepper, optimizer: Any, pending: list[tuple[Place, Any]], has_closure: bool) -> None:
+def quicken(ear: Ear, loop: Loop, stepper: Stepper, optimizer: Any, has_closure: bool) -> None:
     """From the next step on a step like this one goes the short way: one optimizer, one loss, nothing unusual."""
-    place, value = pending[0]
+    place, value = ear.pending[0]
     groups = optimizer.param_groups
-    is_plain = (
-        len(pending) == 1
+    if (
+        len(ear.pending) == 1
         and type(value) is float
         and not has_closure
         and not place.accumulates
+        and place.is_direct
         and loop.fit is not None
         and len(loop.steppers) == 1
         and len(groups) == 1
         and type(groups[0].get("lr")) is float
-    )
-    if not is_plain or loop.fit is None:
-        stepper.fast = None
-        return
-    voice = loop.voice(place, stepper)
-    place.fast, place.voice, place.say = stepper, voice, loop.fit.curve(voice.series.key)
-    stepper.fast = ear
+    ):
+        loop.fast = voice = loop.voice(place, stepper)
+        ear.code, ear.instruction = place.codes[0], place.instruction
+        ear.place, ear.say = place, loop.fit.curve(voice.series.key)
+        ear.stepper, stepper.fast = stepper, ear
 
 
 def note_learning_rates(loop: Loop, stepper: Stepper, optimizer: Any) -> None:
