@@ -32,6 +32,7 @@ for worker in workers:
     worker.start()
 for worker in workers:
     worker.join()
+curves = dict(sorted(curves.items()))
 
 EXPECTED = [{"series": {"train/loss": curves[name]}} for name in sorted(curves, key=lambda name: curves[name][0])]
 ORDER = "train/loss"  # which of them is first is chance: sorted by their first loss
