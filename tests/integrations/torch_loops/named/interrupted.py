@@ -11,7 +11,7 @@ torch.manual_seed(0)
 model = nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 losses = []
-EXPECTED = [{"status": "interrupted", "series": {"train/loss": losses}}]
+EXPECTED = [{"status": "interrupted", "error": "KeyboardInterrupt", "series": {"train/loss": losses}}]
 for step in range(10):
     if step == 4:
         os.kill(os.getpid(), signal.SIGINT)
