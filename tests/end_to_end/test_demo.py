@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("xgboost")
 
+from autotrack.cli.demo import missing
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -31,7 +33,7 @@ def done(tmp_path_factory):
 def test_it_trains_with_every_example_and_draws_a_curve(done):
     _, shown = done
     for script in EXAMPLES.glob("*.py"):
-        assert f"autotrack run {script.name}" in shown
+        assert f"autotrack run {script.name}" in shown or (missing(script) and f"left out {script.name}" in shown)
     assert "XGB" in shown
     assert re.search(r"[*+]{3}|[\u2801-\u28ff]{3}", shown)
 
@@ -61,7 +63,7 @@ def test_what_it_recorded_is_there(done):
 
 def test_the_scripts_that_it_ran_are_the_examples(done):
     place, _ = done
-    for script in EXAMPLES.glob("*.py"):
+    for script in filter(lambda path: not missing(path), EXAMPLES.glob("*.py")):
         assert (place / "autotrack-demo" / script.name).read_text() == script.read_text()
 
 
@@ -86,8 +88,6 @@ main.cli.main(["demo"])
 
 
 def test_what_a_script_lacks_is_read_from_its_text(tmp_path):
-    from autotrack.cli.demo import missing
-
     script = tmp_path / "script.py"
     script.write_text("import os, no_such.part as x\nfrom json import loads\nfrom . import y\ndef f():\n    from not_there.deep import z\n")
     assert missing(script) == ["no_such", "not_there"]
