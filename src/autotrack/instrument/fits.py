@@ -126,9 +126,18 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
+    def log(self, metrics: Mapping[str, Any], step: int, at: float | None = None) -> None:
         if self._every == 1 or step % self._every == 0:
-            self.run.log(metrics, step)
+            if at is None:
+                self.run.log(metrics, step)
+            else:
+                self.run.log_at(metrics, step, at)
+
+    def curve(self, key: str) -> Callable[[float, int], None]:
+        """As ``log``, of one float."""
+        if self._every == 1:
+            return self.run.curve(key)
+        return lambda value, step: self.log({key: value}, step)
 
     def close(self) -> None:
         """Tell what was held back."""
@@ -147,7 +156,9 @@ class Fit:
     be told something after it ended; its run takes it.
     """
 
-    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who")
+    __slots__ = (
+        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who",
+    )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
         self.integration = integration
@@ -163,6 +174,12 @@ class Fit:
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
         self._outcome: Outcome | None = None  # what the framework hides
+        self._around: Run | None = None  # the run that was current when it began
+
+    @property
+    def is_here(self) -> bool:
+        """Of a begun fit: whether the user opened or closed no run around it since."""
+        return runs.current_run() is self._around
 
     @property
     def is_silent(self) -> bool:
@@ -200,15 +217,20 @@ class Fit:
         self._voice.params(flat, engine=self._joined)
 
     @guarded
-    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False) -> None:
-        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours."""
+    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False, at: float | None = None) -> None:
+        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours. ``at``: UTC seconds, if it was earlier."""
         voice = self._voice
         if voice is None:
             return
-        voice.log(metrics, step)
+        voice.log(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
+
+    def curve(self, key: str) -> Callable[[float, int], None]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``, as often as there are microseconds."""
+        voice = self._voice
+        return _unheard if voice is None else voice.curve(key)
 
     @guarded
     def summary(self, values: Mapping[str, Scalar] | None = None, /, **more: Scalar) -> None:
@@ -238,6 +260,12 @@ class Fit:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
             self._voice.run.log_table(name, rows)
+
+    @guarded
+    def text(self, filename: str, text: str) -> None:
+        """A text, kept as a file."""
+        if self._voice is not None:
+            self._voice.run.log_text(filename, text)
 
     @guarded
     def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
@@ -316,9 +344,32 @@ class Fit:
         """Make a fit that ``begin`` began the current one, for a block."""
         return Within(self, self.own_run)
 
-    def end(self) -> None:
-        """End a fit that ``begin`` began."""
-        close_fit(self, None, None)
+    def end(self, status: Status = "finished", error: BaseException | str | None = None, *, ended: float | None = None) -> None:
+        """End a fit that ``begin`` began; ``ended`` in UTC seconds, if that was earlier."""
+        if self._outcome is None:
+            self._outcome = (status, error)
+        close_fit(self, None, None, ended)
+
+    @guarded
+    def at_end(self, call: Callable[[], float | None]) -> None:
+        """Have something called before the run of a begun fit ends otherwise: with the process, or because the user ends it.
+
+        It tells what was held back, and may return when the last thing happened, in UTC seconds: then the run ended.
+        """
+        if self._voice is not None:
+            self._voice.run.at_end(call)
+
+    @guarded
+    def resume(self) -> None:
+        """Go on with a begun fit that was ended."""
+        voice = self._voice
+        if voice is not None and voice.opened:
+            self._outcome = None
+            voice.run.resume()
+
+
+def _unheard(_value: float, _step: int) -> None:
+    """What a silent fit says."""
 
 
 def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -336,7 +387,9 @@ def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "") -> Fit:
+def open_fit(
+    framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "", started: float | None = None, site: str = ""
+) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
@@ -350,7 +403,7 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
         fit = Fit(name, who)  # outermost, or hosted, or in a run that the user opened inside a fit: owns a run
         fit.base = base
         if speaks:
-            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__))
+            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__), started, site)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -378,14 +431,24 @@ def open_fit(framework: Framework, instance: object, speaks: bool, mutes: bool, 
     return fit
 
 
-def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str) -> Voice | None:
+def begin_fit(framework: Framework, stem: str, started: float | None, site: str) -> Fit:
+    """A fit that no call stands around: what the user logs meanwhile outside of all runs belongs to it, and it dies with its thread."""
+    around = runs.current_run()
+    fit = open_fit(framework, None, True, False, stem, started, site)
+    fit._around = around
+    if fit.own_run is not None:
+        fit.own_run.live_alone()
+    return fit
+
+
+def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str, started: float | None, site: str) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
         run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        run, opened = runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), True
+        run, opened = runs.open_run(framework.name, stem=stem, call_site=site or call_site(framework.name), parent=parent, started=started), True
     if run.is_silent:
         return None
     voice = Voice(run, opened=opened, stem=stem)
@@ -436,12 +499,14 @@ class Within:
 QUIET = Fit("")  # current while a hook reads: reading a result can fit something, and that is nobody's business
 
 
-def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> None:
-    """Tell how it ended; end the run if this fit opened it."""
+def close_fit(fit: Fit, error: BaseException | None, took_s: float | None, ended: float | None = None) -> None:
+    """Tell how it ended; end the run if this fit opened it. ``ended`` in UTC seconds, if it was before now."""
     voice = fit._voice
     if voice is None or fit._joined:
         return
     status, said = fit._outcome or outcome_of(error)
+    if took_s is None and ended is not None and voice.opened:
+        took_s = ended - voice.run.started
     try:
         with guard("closing a fit"):
             voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
@@ -449,7 +514,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> No
     finally:
         if voice.opened:
             with guard("ending a run"):
-                voice.run.end(status, said)
+                voice.run.end(status, said, ended=ended)
 
 
 def _silence_after_fork() -> None:

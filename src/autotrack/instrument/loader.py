@@ -33,6 +33,7 @@ logger = logging.getLogger("autotrack")
 GROUP = "autotrack.integrations"
 BUILTIN = {
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "torch": "autotrack.integrations.torch:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
 

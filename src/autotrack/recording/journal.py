@@ -131,6 +131,10 @@ class Lane:
                 self._journal._spoil(segment, off, size)
         self._slow(dict(metrics), step)  # says what is wrong with it
 
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """As ``log``, of floats that were measured at ``at``, in UTC seconds."""
+        self._journal._place((self, tuple(metrics), list(metrics.values()), step, at))
+
     def _refused(self, segment: Segment, off: int, metrics: Mapping[str, Any], step: int) -> None:
         """The segment is full, closed, or the parent's: nothing is at ``off`` or beyond it."""
         journal = self._journal

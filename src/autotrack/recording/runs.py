@@ -27,7 +27,7 @@ from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings
-from autotrack.recording.place import experiment_here, host, in_child_process, is_silent_rank, script, user
+from autotrack.recording.place import experiment_here, host, in_child_process, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -71,6 +71,8 @@ class Run:
         self._outer: Run | None = None
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
+        self._last_words: list[Callable[[], float | None]] = []
+        self.thread = 0  # of a run that lives alone: the thread that it dies with
 
     # What was measured
 
@@ -83,6 +85,16 @@ class Run:
         if step is None:
             step = next(self._steps)
         (self._log or self._lane())(metrics, step)
+
+    def curve(self, key: str) -> Callable[[float, int], None]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``."""
+        log = self._log or self._lane()
+        return lambda value, step: log({key: value}, step)
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """Record metrics that were measured before now, at ``at`` in UTC seconds; their values are floats."""
+        self._tell()
+        self._tracker.journal.lane(self.id).log_at(metrics, step, at)
 
     def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
         """Record one metric; see ``log``."""
@@ -215,6 +227,12 @@ class Run:
         """End the run without touching what is current; ``ended`` in UTC seconds if it was earlier."""
         if self._status != "running" or self._pid != os.getpid():
             return  # a forked child never ends its parent's run
+        words, self._last_words = self._last_words, []
+        for call in words:
+            with guard("asking for a run's last words"):
+                last = call()
+                if self.kind and ended is None:
+                    ended = last
         self._status = status
         at = time.time() if ended is None else ended
         if isinstance(error, BaseException):
@@ -222,8 +240,33 @@ class Run:
             error = endings.in_a_line(error)
         self._put(RunEnded(self.id, at, status, error))
         self._tracker.open.pop(self.id, None)
-        if self.kind:
+        if self._tracker.alone.pop(self.id, None) is not None:
+            self._tracker.unwatch()
+        elif self.kind:
             self._tracker.last_fit.run = self
+
+    def at_end(self, call: Callable[[], float | None]) -> None:
+        """Have something called just before the run ends: it may record, and says when a run of its own had ended, if it knows."""
+        self._last_words.append(call)
+
+    def live_alone(self) -> None:
+        """No block or call ends it: it ends with this thread at the latest, and what this thread logs outside of runs is its own."""
+        if self.is_silent:
+            return
+        self.thread = threading.get_ident()
+        self._tracker.last_fit.run = self
+        self._tracker.alone[self.id] = self
+        endings.watch()
+
+    def resume(self) -> None:
+        """Go on with a run of a fit that was ended."""
+        if self.is_silent or self._status == "running":
+            return
+        self._status = "running"
+        self._put(_beginning(self, time.time(), resumed=True))
+        self._tracker.open[self.id] = self
+        endings.expect(self._tracker)
+        self.live_alone()
 
     def attach(self) -> Token[Run | None]:
         """Make it the current run here, until ``detach``."""
@@ -326,8 +369,7 @@ class Run:
         for runs in list(self._tracker.plain.values()):
             if self in runs:
                 runs.remove(self)
-        if not any(self._tracker.plain.values()):
-            endings.unwatch()
+        self._tracker.unwatch()
 
     def _leave(self) -> None:
         """It is no longer current; what was before it is."""
@@ -355,6 +397,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def log_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """Nothing."""
 
     @property
@@ -458,7 +503,7 @@ def open_run(
     """
     try:
         here = tracker()
-        if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children):
+        if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children and not is_first_rank()):
             return SilentRun(here, new_run_id(), "", name=name, stem=stem)
         run = Run(
             here,
@@ -484,13 +529,23 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
         return
     here = run._tracker
     run.started = time.time() if at is None else at
-    record = RunStarted(
+    here.journal.put(_beginning(run, run.started, resumed=resumed))
+    here.open[run.id] = run
+    here.recorded += 1
+    endings.expect(here)
+    if run.parent_id is None or run.parent_id not in here.open:
+        script()  # remembered: the environment is read in the background, where a short program may be over
+        here.uploads.note_environment(run.id)
+
+
+def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
+    return RunStarted(
         run.id,
-        run.started,
+        at,
         run.experiment,
         "" if resumed else run._name,
         run.parent_id,
-        here.session,
+        run._tracker.session,
         run.call_site,
         host(),
         os.getpid(),
@@ -498,13 +553,6 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
         run.kind,
         resumed,
     )
-    here.journal.put(record)
-    here.open[run.id] = run
-    here.recorded += 1
-    endings.expect(here)
-    if run.parent_id is None or run.parent_id not in here.open:
-        script()  # remembered: the environment is read in the background, where a short program may be over
-        here.uploads.note_environment(run.id)
 
 
 def _experiment(here: Tracker) -> str:
