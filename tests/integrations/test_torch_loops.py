@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("autotrack.integrations.torch")
 
 from autotrack.backends.opening import open_backend
 
@@ -29,6 +28,24 @@ TOGETHER = [name for name in LOOPS if name not in ALONE]
 MODES = ("plain", "observed", "disabled")
 KEPT = ("left", "generators", "stdout", "stderr", "files", "ended", "process")  # of a loop, that must be the same
 BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series that are no losses
+
+# What is not as it should be yet; strictly, so that a line goes with its reason.
+OPEN = {
+    "accumulation_undivided": "of the first window only the last loss is told, if another loop was there before",
+    "checkpoints": "torch.save is not listened to yet",
+    "endless": "parsed arguments are not listened to yet",
+    "gan_late": "a late partner of fewer than 16 steps is a run of its own",
+    "lbfgs": "the first loss of a closure that throws gradients away is not told",
+    "physics": "as lbfgs",
+}
+OPEN_DIFFERENCES = dict.fromkeys(("compiled", "compiled_step"), "dynamo says on stderr that it cannot trace what a wrapper calls")
+
+
+def each(names, open_ones):
+    """The loops as parameters, those with something open marked."""
+    marks = {name: [pytest.mark.xfail(strict=True, reason=reason)] for name, reason in open_ones.items()}
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, ())) for name in names])
+
 
 spec = importlib.util.spec_from_file_location("torch_loops_told", HERE / "told.py")
 told = importlib.util.module_from_spec(spec)
@@ -79,7 +96,7 @@ def answers(request, name):
     return {mode: by_mode[mode][name] for mode in MODES}
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@each(LOOPS, OPEN_DIFFERENCES)
 def test_nothing_differs(name, answers):
     plain = answers["plain"]
     for mode in ("observed", "disabled"):
@@ -90,10 +107,10 @@ def test_nothing_differs(name, answers):
     assert not answers["plain"].get("runs")
 
 
-@pytest.mark.parametrize("name", LOOPS)
+@each(LOOPS, OPEN)
 def test_what_is_recorded(name, answers):
     answer = answers["observed"]
-    expected, runs, order = answer["came_out"] or answer["expected"], answer.get("runs", []), answer["order"]
+    expected, runs, order = answer["expected"] if answer.get("came_out") is None else answer["came_out"], answer.get("runs", []), answer["order"]
     if order is not None:
         runs = sorted(runs, key=lambda run: run["series"][order][1])
     seen = [differences(want, run) for want, run in zip(expected, runs, strict=False)]

@@ -18,3 +18,5 @@ for _ in range(4):
         losses.append(loss.item())
 
 EXPECTED = [{"model": "Sequential", "series": {"train/loss": losses}, "epochs": 4}]
+# No backward is called, so there is no loss to be heard, nor an epoch; the steps are.
+CAME_OUT = [{"model": "Sequential", "series": {}, "epochs": 0, "steps": 20}]
