@@ -10,7 +10,7 @@ from pathlib import Path
 from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
-TITLES = {"accelerate": "Accelerate", "sklearn": "scikit-learn", "transformers": "Transformers", "xgboost": "XGBoost"}
+TITLES = {"accelerate": "Accelerate", "sklearn": "scikit-learn", "torch": "PyTorch", "transformers": "Transformers", "xgboost": "XGBoost"}
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)
 
 PAGE = """# What is recorded

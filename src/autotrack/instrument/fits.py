@@ -40,9 +40,8 @@ ANY = object()  # of a fit that was not opened by the rule: whatever is current 
 MOST_PARTS = 100  # of the nested fits, so many different names are told; more are added to "other"
 
 
-def current_fit() -> Fit | None:
-    """The innermost fit that is open here; None outside of all."""
-    return _current.get()
+# The innermost fit that is open here; None outside of all. No function of its own: it is asked at every step of a loop.
+current_fit: Callable[[], Fit | None] = _current.get
 
 
 class Framework(Protocol):
@@ -133,11 +132,12 @@ class Voice:
             else:
                 self.run.log_at(metrics, step, at)
 
-    def curve(self, key: str) -> Callable[[float, int], None]:
+    def curve(self, key: str) -> Callable[[float, int], float]:
         """As ``log``, of one float."""
-        if self._every == 1:
-            return self.run.curve(key)
-        return lambda value, step: self.log({key: value}, step)
+        say, every = self.run.curve(key), self._every
+        if every == 1:
+            return say
+        return lambda value, step: say(value, step) if step % every == 0 else time.time()
 
     def close(self) -> None:
         """Tell what was held back."""
@@ -234,8 +234,11 @@ class Fit:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
 
-    def curve(self, key: str) -> Callable[[float, int], None]:
-        """A way in for one metric whose every point is one float: ``say(value, step)``, as often as there are microseconds."""
+    def curve(self, key: str) -> Callable[[float, int], float]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``, for where each microsecond counts.
+
+        It returns the time, in UTC seconds.
+        """
         voice = self._voice
         return _unheard if voice is None else voice.curve(key)
 
@@ -278,6 +281,15 @@ class Fit:
     def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
         """A state of the model: ``write(path)`` is called now, in this thread, unless checkpoints are not wanted."""
         self._keep(filename, write, "checkpoint", step)
+
+    @guarded
+    def saved(self, path: str, *, step: int, score: float | None = None, about: Mapping[str, Any] | None = None, file: Any = None) -> None:
+        """The program saved a file of its own: it is told by its content, and the newest and the best are kept, all in the background.
+
+        ``score``: what it was evaluated with, lower is better. ``file``: what it was written to, if that is not closed yet.
+        """
+        if self._voice is not None:
+            self._voice.run.note_saved(path, step=step, score=score, about=dict(about or {}), file=file)
 
     @guarded
     def artifact(self, filename: str, *, write: Callable[[Path], object], kind: str) -> None:
@@ -398,8 +410,9 @@ class Fit:
             voice.run.resume()
 
 
-def _unheard(_value: float, _step: int) -> None:
+def _unheard(_value: float, _step: int) -> float:
     """What a silent fit says."""
+    return time.time()
 
 
 def still_open(fit: Fit | None) -> Fit | None:

@@ -34,6 +34,7 @@ GROUP = "autotrack.integrations"
 BUILTIN = {
     "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "torch": "autotrack.integrations.torch:integration",
     "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }

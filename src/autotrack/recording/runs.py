@@ -27,6 +27,7 @@ from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings
+from autotrack.recording.checkpoints import Checkpoints
 from autotrack.recording.place import experiment_here, host, in_child_process, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
@@ -72,6 +73,7 @@ class Run:
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
         self._last_words: list[Callable[[], float | None]] = []
+        self._checkpoints: Checkpoints | None = None
         self.thread = 0  # of a run that lives alone: the thread that it dies with
 
     # What was measured
@@ -86,10 +88,10 @@ class Run:
             step = next(self._steps)
         (self._log or self._lane())(metrics, step)
 
-    def curve(self, key: str) -> Callable[[float, int], None]:
-        """A way in for one metric whose every point is one float: ``say(value, step)``."""
-        log = self._log or self._lane()
-        return lambda value, step: log({key: value}, step)
+    def curve(self, key: str) -> Callable[[float, int], float]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``; it returns the time."""
+        self._tell()
+        return self._tracker.journal.lane(self.id).curve(key)
 
     def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """Record metrics that were measured before now, at ``at`` in UTC seconds; their values are floats."""
@@ -179,6 +181,12 @@ class Run:
         for path, each in sorted(zip(found, names, strict=True)):
             self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
 
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+        """The program saved a file; see ``Checkpoints``."""
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._tracker_for_files(), self.id)
+        self._checkpoints.saved(path, step=step, score=score, about=about, file=file)
+
     def log_text(self, name: str, text: str) -> None:
         """Keep a text as a file.   Raises: ValueError for a name that leads out of the run."""
         self._tracker_for_files().uploads.take_bytes(self.id, str(text).encode("utf-8", "replace"), checked_name(name), kind="text")
@@ -239,6 +247,8 @@ class Run:
             self._put(RunNoted(self.id, at, "traceback", endings.traceback_of(error)))
             error = endings.in_a_line(error)
         self._put(RunEnded(self.id, at, status, error))
+        if self._checkpoints is not None:
+            self._checkpoints.finish()
         self._tracker.open.pop(self.id, None)
         if self._tracker.alone.pop(self.id, None) is not None:
             self._tracker.unwatch()
@@ -384,6 +394,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
+        """Nothing."""
+
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
         """Nothing."""
 
     def log_text(self, name: str, text: str) -> None:
