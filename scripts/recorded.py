@@ -11,7 +11,7 @@ from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 TITLES = {
-    "accelerate": "Accelerate", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn",
+    "accelerate": "Accelerate", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn", "torch": "PyTorch",
     "transformers": "Transformers", "xgboost": "XGBoost",
 }  # fmt: skip
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)

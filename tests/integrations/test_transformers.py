@@ -330,6 +330,16 @@ def test_evaluating_and_predicting_afterwards_belong_to_the_training(observed):
     assert "train/f1" not in run.statistics
 
 
+def test_an_evaluation_in_a_run_that_the_user_opened_for_it_belongs_to_that(observed):
+    made = trainer()
+    made.train()
+    with start_run("final"):
+        made.evaluate()
+    training, final = observed.runs()
+    assert "eval/loss" not in training.statistics
+    assert (final.name, list(points(final, "eval/loss"))) == ("final", [4])
+
+
 @pytest.mark.parametrize(("method", "part"), [("evaluate", "eval"), ("predict", "test")])
 def test_alone_they_are_a_run_of_their_own(observed, method, part):
     getattr(trainer(), method)(TEXTS[:8])

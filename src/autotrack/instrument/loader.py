@@ -37,6 +37,7 @@ BUILTIN = {
     "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
     "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "torch": "autotrack.integrations.torch:integration",
     "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }

@@ -18,7 +18,6 @@ class Training:
 
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
-        self.is_heard = False  # its callback stands among the trainer's
         self.attempts = 0  # of auto_find_batch_size
         self.samples = 0
         self.tokens: Any = 0  # a number, or a tensor where the batches lie on a device

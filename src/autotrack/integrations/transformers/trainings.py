@@ -35,6 +35,10 @@ class Trainings:
         found = self._trainings.get(id(trainer))
         return found[1] if found is not None and found[0]() is trainer else None
 
+    def fit_of(self, trainer: Any) -> Fit | None:
+        training = self.of(trainer)
+        return None if training is None else training.fit
+
 
 TRAININGS = Trainings()
 
@@ -57,11 +61,6 @@ def is_observed(trainer: Any) -> bool:
     return asked(trainer.is_world_process_zero, True) and (wants(integration.name) or callback_in(trainer) is not None)
 
 
-def stands_alone(trainer: Any) -> bool:
-    """Whether there is no training that an evaluation belongs to."""
-    return is_observed(trainer) and TRAININGS.of(trainer) is None
-
-
 @contextlib.contextmanager
 def heard(trainer: Any, training: Training) -> Iterator[None]:
     """A callback of ours among the trainer's for a block: the user's own, or one that is taken out again.
@@ -77,11 +76,9 @@ def heard(trainer: Any, training: Training) -> Iterator[None]:
         callback = AutotrackCallback()
         callbacks.insert(0, callback)
     before, callback.training = callback.training, training
-    training.is_heard = True
     try:
         yield
     finally:
-        training.is_heard = False
         callback.training = before
         if added:
             callbacks[:] = [each for each in callbacks if each is not callback]
@@ -110,23 +107,15 @@ def see_batch(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
         training.see(args[1] if len(args) > 1 else kwargs.get("inputs"))
 
 
-@integration.fit(f"{TRAINER}.evaluate", f"{TRAINER}.predict", when=stands_alone, by_instance=True)
+@integration.fit(f"{TRAINER}.evaluate", f"{TRAINER}.predict", when=is_observed, by_instance=True, goes_on=TRAININGS.fit_of)
 def evaluate(fit: Fit, call: Call) -> Observed:
     trainer = call.instance
-    training = Training(fit)
-    training.describe(trainer)
-    fit.name(f"{facts.name_of(trainer)}.{call.method}")
-    fit.params(facts.arguments(trainer.args))
-    with heard(trainer, training):
-        yield
-
-
-@integration.watch(f"{TRAINER}.evaluate", f"{TRAINER}.predict")
-def evaluate_again(trainer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
     training = TRAININGS.of(trainer)
-    if training is None or training.is_heard:
-        yield
-        return
+    if training is None or training.fit.run_id != fit.run_id:  # no training that it belongs to: a run of its own, or the user's
+        training = Training(fit)
+        training.describe(trainer)
+        fit.name(f"{facts.name_of(trainer)}.{call.method}")
+        fit.params(facts.arguments(trainer.args))
     with heard(trainer, training):
         yield
 
