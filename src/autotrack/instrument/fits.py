@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -238,6 +237,11 @@ class Fit:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
 
+    def pen(self) -> Callable[[Mapping[str, Any], int], None]:
+        """What ``log`` does, without its way there: ``say(metrics, step)``, for who is guarded himself and logs at every step."""
+        voice = self._voice
+        return _unsaid if voice is None else voice.log
+
     def curve(self, key: str) -> Callable[[float, int], float]:
         """A way in for one metric whose every point is one float: ``say(value, step)``, for where each microsecond counts.
 
@@ -303,14 +307,7 @@ class Fit:
     def _keep(self, filename: str, write: Callable[[Path], object], kind: str, step: int | None) -> None:
         if self._voice is None or not getattr(tracker().settings, KEPT_BY.get(kind, ""), True):
             return
-        with tempfile.TemporaryDirectory(prefix="autotrack-") as folder:
-            path = Path(folder) / Path(filename).name
-            write(path)
-            if path.is_dir():
-                for file in sorted(p for p in path.rglob("*") if p.is_file()):
-                    self._voice.run.log_artifact(file, name=f"{filename}/{file.relative_to(path).as_posix()}", kind=kind, step=step)
-            else:
-                self._voice.run.log_artifact(path, name=filename, kind=kind, step=step)
+        self._voice.run.note_made(write, filename, kind=kind, step=step)
 
     @guarded
     def child(
@@ -412,6 +409,10 @@ class Fit:
         if voice is not None and voice.opened:
             self._outcome = None
             voice.run.resume()
+
+
+def _unsaid(_metrics: Mapping[str, Any], _step: int) -> None:
+    """What a silent fit logs."""
 
 
 def _unheard(_value: float, _step: int) -> float:

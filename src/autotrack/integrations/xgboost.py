@@ -107,7 +107,7 @@ class Curves(TrainingCallback):
     """Record what XGBoost evaluates in each round, as ``{data set}/{metric}``."""
 
     def __init__(self, fit: Fit, names: Mapping[str, str], *, goes_on: bool) -> None:
-        self._fit = fit
+        self._say = fit.pen()
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
         self._began = self._before = time.perf_counter()
@@ -146,7 +146,7 @@ class Curves(TrainingCallback):
         newest["time/round_s"] = now - self._before
         self._before = now
         self._rounds += 1
-        self._fit.log(newest, step=self._start + epoch)
+        self._say(newest, self._start + epoch)
         return False  # only True stops the training
 
     def summary(self, rows: int) -> dict[str, Any]:

@@ -176,6 +176,19 @@ class Run:
             return
         self._tracker_for_files().uploads.take_file(self.id, source, checked_name(source.name if name is None else name), kind=kind, step=step)
 
+    def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
+        """Keep the file (or all files of the folder) that ``write(path)`` makes now, without copying it."""
+        name = checked_name(name)
+        uploads = self._tracker_for_files().uploads
+        with uploads.draft() as folder:
+            path = Path(folder) / Path(name).name
+            write(path)
+            if not path.is_dir():
+                uploads.take_draft(self.id, path, name, kind=kind, step=step)
+                return
+            for file in sorted(each for each in path.rglob("*") if each.is_file()):
+                uploads.take_draft(self.id, file, checked_name(f"{name}/{file.relative_to(path).as_posix()}"), kind=kind, step=step)
+
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
         """Keep all files of a folder, by their paths within it (below ``name``, if given).   Raises: OSError, ValueError."""
         root = Path(folder)
@@ -408,6 +421,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def note_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
         """Nothing."""
 
     def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:

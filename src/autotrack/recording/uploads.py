@@ -17,6 +17,7 @@ import os
 import queue
 import shutil
 import stat
+import tempfile
 import threading
 import time
 from collections import deque
@@ -92,6 +93,17 @@ class Uploads:
             self._upload(self._stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
 
         self._add_soon(take)
+
+    def draft(self) -> tempfile.TemporaryDirectory[str]:
+        """A folder for files in the making, where ``take_draft`` needs not copy them.   Raises: OSError if it cannot be made."""
+        return tempfile.TemporaryDirectory(prefix="draft-", dir=self._place(), ignore_cleanup_errors=True)
+
+    def take_draft(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None) -> None:
+        """Stage a file that was made in ``draft()``: it is moved."""
+        with guard("keeping an artifact"):
+            path = self._place() / f"{next(self._numbers)}.file"
+            os.replace(source, path)
+            self._add(functools.partial(self._upload, self._annotated(path, run_id, name, kind, step, {})))
 
     def later(self, task: Task) -> None:
         """Have something done by the thread."""
@@ -200,6 +212,10 @@ class Uploads:
         except OSError as error:
             path.unlink(missing_ok=True)  # no room is left for what nobody will take further
             raise OSError(error.errno, f"{error.strerror} ({name!r})") from error
+        return self._annotated(path, run_id, name, kind, step, meta)
+
+    def _annotated(self, path: Path, run_id: str, name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
+        """Write beside a staged file what it is."""
         note = path.with_suffix(".json")
         about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
         _write_whole(note, {**about, "writer": self._tracker.journal.writer})
