@@ -2,16 +2,21 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo demo-torch test lint bench clean
 
 help:
-	@echo "make demo    train real models and show what was recorded"
-	@echo "make test    all tests"
-	@echo "make lint    ruff and mypy"
-	@echo "make bench   the benchmarks, with peers (large downloads)"
-	@echo "make clean   remove .venv and what was built"
+	@echo "make demo         train real models and show what was recorded"
+	@echo "make demo-torch   the same with PyTorch, Lightning, Transformers too (a large download)"
+	@echo "make test         all tests"
+	@echo "make lint         ruff and mypy"
+	@echo "make bench        the benchmarks, with peers (large downloads)"
+	@echo "make clean        remove .venv and what was built"
 
 demo: .venv/demo
+	.venv/bin/autotrack demo
+
+# On Linux the index's torch brings CUDA, some gigabytes; PIP_EXTRA_INDEX_URL can name an index of CPU builds.
+demo-torch: .venv/demo-torch
 	.venv/bin/autotrack demo
 
 test: .venv/test
@@ -32,6 +37,6 @@ clean:
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/demo .venv/test .venv/bench: .venv/%: pyproject.toml | .venv/python
+.venv/demo .venv/demo-torch .venv/test .venv/bench: .venv/%: pyproject.toml | .venv/python
 	$(PIP) --editable '.[$*]'
 	@touch $@

@@ -10,7 +10,10 @@ from pathlib import Path
 from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
-TITLES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightning": "Lightning", "pytorch_lightning": "Lightning"}
+TITLES = {
+    "accelerate": "Accelerate", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn", "torch": "PyTorch",
+    "transformers": "Transformers", "xgboost": "XGBoost",
+}  # fmt: skip
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)
 
 PAGE = """# What is recorded

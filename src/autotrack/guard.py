@@ -43,6 +43,13 @@ def report(what: str, error: BaseException) -> None:
         )
 
 
+def failed(what: str, error: Exception) -> None:
+    """As ``report``, or raise where our own errors rise: for an ``except`` in a place where a ``with guard(...)`` would be felt."""
+    if is_strict():
+        raise error
+    report(what, error)
+
+
 class guard:  # noqa: N801 - reads as a statement: ``with guard("reading the model's size"):``
     """Swallow and report an ``Exception`` of the block; ``KeyboardInterrupt`` and ``SystemExit`` pass."""
 

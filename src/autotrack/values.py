@@ -141,7 +141,7 @@ def param(name: str, value: object, most: int = LONG, walk: _Walk | None = None)
     if isinstance(kept, list | dict):
         written = json.dumps(kept, default=str)
         if len(written) > most:
-            kept = f"{written[:most]}… ({len(kept)} entries)"
+            kept = f"{written[:most]}… ({asked(lambda: len(value), len(kept))} entries)"  # type: ignore[arg-type]  # most have a length
     return masked(kept) if is_secret(name) else kept
 
 

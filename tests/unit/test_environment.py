@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -43,6 +44,18 @@ def recorded(tracked):
     with start_run():
         pass
     return tracked.run().environment
+
+
+def test_a_warning_that_was_shown_is_not_shown_again(tracked, repository):
+    def warn():
+        warnings.warn("once", stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        warn()
+        assert recorded(tracked)["git"]["branch"] == "trunk"
+        warn()  # shown again if anybody, in any thread, has touched the filters meanwhile
+    assert len(shown) == 1
 
 
 def test_a_run_knows_where_it_ran(tracked, tmp_path, monkeypatch):

@@ -76,6 +76,13 @@ class Hooked(Estimator):
         return self
 
 
+class Searching(Estimator):
+    """Looks for the best by training itself again and again."""
+
+    def fit_predict(self, X=None):
+        return [self.fit(X) for _ in range(2)]
+
+
 def train(params, callbacks=()):
     for callback in callbacks:
         callback()
@@ -118,6 +125,8 @@ def frameworks(monkeypatch):
             fit.unmute(lambda model: model is getattr(call.instance, "best", None))
         if isinstance(call.instance, Hooked) and call.instance.params.get("hosts"):
             fit.host()
+        if isinstance(call.instance, Searching):
+            fit.host(itself=call.method == "fit_predict")
         yield
         if isinstance(call.instance, Search):
             for candidate in call.instance.params["candidates"]:
@@ -166,6 +175,7 @@ SITUATIONS = [
     ("a search in a pipeline does not tell", lambda: Pipeline(steps=[Search(candidates=[Booster(C=1)])]).fit(), ["Pipeline"]),
     ("a loop is many runs", lambda: [Ridge().fit() for _ in range(3)], ["Ridge", "Ridge", "Ridge"]),
     ("what a host fits is its child", lambda: Hooked(call=lambda: [Booster().fit(), Ridge().fit()], hosts=1).fit(), ["Hooked(Booster~, Ridge)"]),
+    ("what trains itself again is its own child", lambda: Searching().fit_predict(), ["Searching(Searching, Searching)"]),
     ("a stranger inside is silent", lambda: boosting.train({}, [Booster().fit]), ["toyboosting~"]),
 ]
 

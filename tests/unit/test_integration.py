@@ -221,7 +221,7 @@ def test_after_ten_failures_a_patch_goes_dormant(tracked, toy, enabled, lenient,
 def test_where_no_fit_can_be_opened_the_patch_goes_dormant_too(tracked, toy, enabled, lenient, monkeypatch):
     asked = []
 
-    def broken(*args):
+    def broken(*_args, **_more):
         asked.append(1)
         raise RuntimeError("ours")
 
@@ -453,3 +453,26 @@ def test_versions_are_compared_as_numbers(requires, version, fits):
 
 def test_the_release_numbers_of_a_version():
     assert [numbers_of(v) for v in ("1.5", "2.13.0a1", "nightly")] == [(1, 5, 0, 0), (2, 13, 0, 0), (0, 0, 0, 0)]
+
+
+def test_a_wrapper_can_be_written_out(toy):
+    integration, seen = Integration("toytrainer", requires="toytrainer"), []
+
+    @integration.wrap("toytrainer:Trainer.train")
+    def written(patch, original):
+        def train(self, params=None, callbacks=None):
+            if patch.on:
+                seen.append(params)
+            return original(self, params, callbacks)
+
+        return train
+
+    plain = vars(toy.Trainer)["train"]
+    integration.enable()
+    observed = vars(toy.Trainer)["train"]
+    assert (observed.__name__, observed.__qualname__, observed.__wrapped__) == (plain.__name__, plain.__qualname__, plain)
+    assert toy.Trainer().train(3) == "model"
+    integration.disable()
+    assert vars(toy.Trainer)["train"] is plain
+    assert observed(toy.Trainer(), 4) == "model"
+    assert seen == [3]

@@ -24,25 +24,32 @@ if TYPE_CHECKING:
     from autotrack.search import Fold
     from autotrack.views import RunView
 
-NEEDED = {"sklearn": "scikit-learn", "xgboost": "xgboost"}
+INSTALLED_AS = {"sklearn": "scikit-learn"}  # where a module's distribution has another name
 
 
 @click.command(short_help="Train real models and show the result.")
 @click.argument("folder", default="autotrack-demo", type=click.Path(file_okay=False, path_type=Path))
 def demo(folder: Path) -> None:
-    """Train a few scikit-learn and XGBoost models and show what was recorded.
+    """Train a few real models and show what was recorded.
 
     The scripts are copied to FOLDER (default: autotrack-demo) and run there, unchanged, as `autotrack run` does it.
+    Scripts whose frameworks are not installed are left out.
     """
-    missing = [name for module, name in NEEDED.items() if find_spec(module) is None]
-    if missing:
-        raise AutotrackError(f"the demo trains with {' and '.join(missing)}, which {sys.executable} has not: pip install 'autotrack-ml[demo]'")
+    lacks = {script: missing(script) for script in scripts()}
+    able = [script for script, modules in lacks.items() if not modules]
+    if not able:
+        needed = ", ".join(sorted({INSTALLED_AS.get(module, module) for modules in lacks.values() for module in modules}))
+        raise AutotrackError(f"the demo trains with frameworks that {sys.executable} has not ({needed}): pip install 'autotrack-ml[demo]'")
     folder.mkdir(parents=True, exist_ok=True)
     uri = f"sqlite:///{folder.resolve() / '.autotrack' / 'autotrack.db'}"
     to = printing.console()
     printing.print_line(to, printing.styled(f"Training in {folder}/ with scripts that do not know autotrack:", "bold"))
     started = time.time()
-    failed = train_all(folder, uri)
+    failed = train_all(able, folder, uri)
+    for script, modules in lacks.items():
+        if modules:
+            names = ", ".join(INSTALLED_AS.get(module, module) for module in modules)
+            printing.print_line(to, printing.styled(f"  left out {script.name:<33}without {names}", "dim"))
     click.echo()
     report(folder, uri, started)
     if failed:
@@ -50,29 +57,33 @@ def demo(folder: Path) -> None:
 
 
 def scripts() -> list[Path]:
-    """The example scripts that can run here: inside the wheel, or beside ``src`` in a clone."""
+    """The example scripts: inside the wheel, or beside ``src`` in a clone."""
     package = Path(__file__).parents[1]
     for place in (package / "examples", package.parents[1] / "examples"):
         found = sorted(place.glob("*.py"))
         if found:
-            return [script for script in found if is_runnable(script)]
+            return found
     raise AutotrackError(f"the example scripts are not installed beside {package}")
 
 
-def is_runnable(script: Path) -> bool:
-    """Whether everything that it imports is installed."""
-    imports = [node for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {name for node in imports for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [part.name for part in node.names])}
-    return all(find_spec(name.partition(".")[0]) is not None for name in names)
+def missing(script: Path) -> list[str]:
+    """The modules that a script imports and that are not installed, as its text says."""
+    wanted: dict[str, None] = {}
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            wanted.update((alias.name.partition(".")[0], None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            wanted[node.module.partition(".")[0]] = None
+    return [module for module in wanted if find_spec(module) is None]
 
 
-def train_all(folder: Path, uri: str) -> list[str]:
+def train_all(scripts: Sequence[Path], folder: Path, uri: str) -> list[str]:
     """Run the scripts observed, as many at once as there are cores (at most four); the names of those that failed."""
     from concurrent.futures import ThreadPoolExecutor
 
     failed = []
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-        for script, seconds, done in pool.map(lambda script: train(script, folder, uri), scripts()):
+        for script, seconds, done in pool.map(lambda script: train(script, folder, uri), scripts):
             click.echo(f"  autotrack run {script:<28}{seconds:5.1f} s" + (f"  exit code {done.returncode}" if done.returncode else ""))
             if done.returncode:
                 click.echo(printing.clean_lines("\n".join(done.stderr.splitlines()[-5:])), err=True)

@@ -40,9 +40,8 @@ ANY = object()  # of a fit that was not opened by the rule: whatever is current 
 MOST_PARTS = 100  # of the nested fits, so many different names are told; more are added to "other"
 
 
-def current_fit() -> Fit | None:
-    """The innermost fit that is open here; None outside of all."""
-    return _current.get()
+# The innermost fit that is open here; None outside of all. No function of its own: it is asked at every step of a loop.
+current_fit: Callable[[], Fit | None] = _current.get
 
 
 class Framework(Protocol):
@@ -131,6 +130,18 @@ class Voice:
         if step % self._every == 0:
             self.run.log(metrics, step)
 
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """As ``log``, of what was measured before now: at ``at``, in UTC seconds."""
+        if step % self._every == 0:
+            self.run.log_at(metrics, step, at)
+
+    def curve(self, key: str) -> Callable[[float, int], float]:
+        """As ``log``, of one float."""
+        say, every = self.run.curve(key), self._every
+        if every == 1:
+            return say
+        return lambda value, step: say(value, step) if step % every == 0 else time.time()
+
     def close(self, took_s: float | None) -> None:
         """Tell how long it took, and what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
@@ -146,7 +157,10 @@ class Fit:
     be told something after it ended; its run takes it.
     """
 
-    __slots__ = ("_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who")
+    __slots__ = (
+        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach",
+        "stays", "who",
+    )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
         self.integration = integration
@@ -162,6 +176,13 @@ class Fit:
         self._spared: list[Callable[[Any], bool]] | None = None
         self._joined = False  # an engine: its host's run is told
         self._outcome: Outcome | None = None  # what the framework hides
+        self._around: Run | None = None  # the run that was current when it began
+        self.stays: bool | None = None  # current without a block around it; False once it left
+
+    @property
+    def is_here(self) -> bool:
+        """Of a begun fit: whether the user opened or closed no run around it since."""
+        return runs.current_run() is self._around
 
     @property
     def is_silent(self) -> bool:
@@ -204,15 +225,26 @@ class Fit:
         self._voice.params(flat, engine=self._joined)
 
     @guarded
-    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False) -> None:
-        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours."""
+    def log(self, metrics: Mapping[str, Any], *, step: int, inferred: bool = False, at: float | None = None) -> None:
+        """Metrics at a step, which is the framework's own count; ``inferred`` if it is ours. ``at``: UTC seconds, if it was earlier."""
         voice = self._voice
         if voice is None:
             return
-        voice.log(metrics, step)
+        if at is None:
+            voice.log(metrics, step)
+        else:
+            voice.log_at(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
+
+    def curve(self, key: str) -> Callable[[float, int], float]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``, for where each microsecond counts.
+
+        It returns the time, in UTC seconds.
+        """
+        voice = self._voice
+        return _unheard if voice is None else voice.curve(key)
 
     @guarded
     def summary(self, values: Mapping[str, Scalar] | None = None, /, **more: Scalar) -> None:
@@ -244,9 +276,24 @@ class Fit:
             self._voice.run.note_table(name, rows)
 
     @guarded
+    def text(self, filename: str, text: str) -> None:
+        """A text, kept as a file."""
+        if self._voice is not None:
+            self._voice.run.log_text(filename, text)
+
+    @guarded
     def checkpoint(self, filename: str, *, write: Callable[[Path], object], step: int | None = None) -> None:
         """A state of the model: ``write(path)`` is called now, in this thread, unless checkpoints are not wanted."""
         self._keep(filename, write, "checkpoint", step)
+
+    @guarded
+    def saved(self, path: str, *, step: int, score: float | None = None, about: Mapping[str, Any] | None = None, file: Any = None) -> None:
+        """The program saved a file of its own: it is told by its content, and the newest and the best are kept, all in the background.
+
+        ``score``: what it was evaluated with, lower is better. ``file``: what it was written to, if that is not closed yet.
+        """
+        if self._voice is not None:
+            self._voice.run.note_saved(path, step=step, score=score, about=dict(about or {}), file=file)
 
     @guarded
     def artifact(self, filename: str, *, write: Callable[[Path], object], kind: str) -> None:
@@ -307,9 +354,14 @@ class Fit:
             self.ledger.call(instance, name)
 
     @guarded
-    def host(self) -> None:
-        """Whatever is fitted inside is a run of its own, a child of this one."""
+    def host(self, *, itself: bool = False) -> None:
+        """Whatever is fitted inside is a run of its own, a child of this one.
+
+        ``itself``: also what this very instance fits inside, as a trainer does that searches by training itself again.
+        """
         self.hosts = self._voice is not None
+        if itself:
+            self.who = 0
 
     @guarded
     def outcome(self, status: Status, error: BaseException | None = None) -> None:
@@ -320,9 +372,71 @@ class Fit:
         """Make a fit that ``begin`` began the current one, for a block."""
         return Within(self, self.own_run)
 
-    def end(self) -> None:
-        """End a fit that ``begin`` began."""
-        close_fit(self, None, None)
+    def _stay(self) -> None:
+        """Be the current one from here on, until the end."""
+        if self.own_run is not None:
+            runs.keep_current(self.own_run)
+        self.stays = True
+        _current.set(self)
+
+    def _leave(self) -> None:
+        """Be current no longer; nothing if it did not stay."""
+        if not self.stays:
+            return
+        self.stays = False
+        if self.own_run is not None:
+            runs.leave(self.own_run)
+        if _current.get() is self:
+            _current.set(still_open(self.outer))
+
+    def end(self, status: Status = "finished", error: BaseException | str | None = None, *, ended: float | None = None) -> None:
+        """End a fit that ``begin`` began; ``ended`` in UTC seconds, if that was earlier."""
+        self._leave()
+        if self._outcome is None:
+            self._outcome = (status, error)
+        close_fit(self, None, None, ended)
+
+    @guarded
+    def at_end(self, call: Callable[[], float | None]) -> None:
+        """Have something called before the run of a begun fit ends otherwise: with the process, or because the user ends it.
+
+        It tells what was held back, and may return when the last thing happened, in UTC seconds: then the run ended.
+        """
+        if self._voice is not None:
+            self._voice.run.at_end(call)
+
+    @guarded
+    def resume(self) -> None:
+        """Go on with a begun fit that was ended."""
+        voice = self._voice
+        if voice is not None and voice.opened:
+            self._outcome = None
+            voice.run.resume()
+
+
+def _unheard(_value: float, _step: int) -> float:
+    """What a silent fit says."""
+    return time.time()
+
+
+def still_open(fit: Fit | None) -> Fit | None:
+    """The innermost fit that did not leave while another one, or a copy of the context, had it still."""
+    while fit is not None and fit.stays is False:
+        fit = fit.outer
+    return fit
+
+
+def stay(framework: Framework, stem: str, experiment: str) -> Fit:
+    """A fit that is current from here on until it is ended: of a loop that no block can be put around.
+
+    One of the same framework that nobody ended makes way: it is not ended by that, but current no longer.
+    """
+    before = _current.get()
+    if before is not None and before.stays and before.integration == framework.name:
+        before._leave()
+    fit = open_fit(framework, None, True, False, stem, experiment=experiment)
+    fit._stay()
+    return fit
 
 
 def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
@@ -341,14 +455,23 @@ def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_fit(
-    framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "", earlier: Callable[[Any], Fit | None] | None = None
+    framework: Framework,
+    instance: object,
+    speaks: bool,
+    mutes: bool,
+    stem: str = "",
+    *,
+    earlier: Callable[[Any], Fit | None] | None = None,
+    experiment: str = "",
+    started: float | None = None,
+    site: str = "",
 ) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
     ``earlier``: the fit of an instance whose run this call adds to (an evaluation after a training), unless the user has opened another run.
     """
-    outer = _current.get()
+    outer = still_open(_current.get())
     base = runs.current_run()
     name = framework.name
     who = 0 if instance is None else id(instance)
@@ -360,7 +483,8 @@ def open_fit(
         if before is not None:
             fit._voice, fit._joined = before, True
         elif speaks:
-            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__))
+            stem = stem or (name if instance is None else type(instance).__name__)
+            voice = _voice_for(framework, base, outer, stem, experiment=experiment, started=started, site=site)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -388,6 +512,16 @@ def open_fit(
     return fit
 
 
+def begin_fit(framework: Framework, stem: str, started: float | None, site: str) -> Fit:
+    """A fit that no call stands around: what the user logs meanwhile outside of all runs belongs to it, and it dies with its thread."""
+    around = runs.current_run()
+    fit = open_fit(framework, None, True, False, stem, started=started, site=site)
+    fit._around = around
+    if fit.own_run is not None:
+        fit.own_run.live_alone()
+    return fit
+
+
 def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, current: Run | None) -> Voice | None:
     """The voice of an earlier fit that a call goes on with; None where there is none, or the user has another run open."""
     with guard("asking which fit a call goes on with"):
@@ -398,14 +532,18 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
     return None
 
 
-def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str) -> Voice | None:
+def _voice_for(
+    framework: Framework, parent: Run | None, host: Fit | None, stem: str, *, experiment: str = "", started: float | None = None, site: str = ""
+) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
         run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        run, opened = runs.open_run(framework.name, stem=stem, call_site=call_site(framework.name), parent=parent), True
+        site = site or call_site(framework.name)
+        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=site, parent=parent, started=started)
+        opened = True
     if run.is_silent:
         return None
     voice = Voice(run, opened=opened, stem=stem)
@@ -456,19 +594,21 @@ class Within:
 QUIET = Fit("")  # current while a hook reads: reading a result can fit something, and that is nobody's business
 
 
-def close_fit(fit: Fit, error: BaseException | None, took_s: float | None) -> None:
-    """Tell how it ended; end the run if this fit opened it."""
+def close_fit(fit: Fit, error: BaseException | None, took_s: float | None, ended: float | None = None) -> None:
+    """Tell how it ended; end the run if this fit opened it. ``ended`` in UTC seconds, if it was before now."""
     voice = fit._voice
     if voice is None or fit._joined:
         return
     status, said = fit._outcome or outcome_of(error)
+    if took_s is None and ended is not None and voice.opened:
+        took_s = ended - voice.run.started
     try:
         with guard("closing a fit"):
             voice.close(took_s)
     finally:
         if voice.opened:
             with guard("ending a run"):
-                voice.run.end(status, said)
+                voice.run.end(status, said, ended=ended)
 
 
 def _silence_after_fork() -> None:

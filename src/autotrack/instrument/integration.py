@@ -24,8 +24,8 @@ import wrapt
 from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
-from autotrack.instrument.fits import QUIET, Fit, Within, _current, close_fit, open_fit
-from autotrack.instrument.patches import Around, Observe, Patch, Patches, note_aliases, rebind_aliases
+from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
+from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, note_aliases, rebind_aliases
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
 Hook = Callable[[Fit, Call], Observed]
@@ -138,14 +138,37 @@ class Integration:
 
         return declare
 
+    def wrap(self, *targets: str) -> Callable[[Make], Make]:
+        """Declare a wrapper that is written out, for what is called so often that ``watch`` would be felt.
+
+        ``make(patch, original)`` returns it, with ``patch`` and ``original`` in its closure: it calls the original once,
+        outside every guard, with what it was given, and does no more than that where ``patch.on`` is False.
+        """
+
+        def declare(make: Make) -> Make:
+            self._declared.append(_Written(targets, make))
+            return make
+
+        return declare
+
     def on_enable(self, register: Callable[[], Callable[[], None]]) -> Callable[[], Callable[[], None]]:
         """Declare official global hooks: ``register()`` puts them on, and returns how to take them off."""
         self._registers.append(register)
         return register
 
-    def begin(self, name: str) -> Fit:
-        """A fit without a call to wrap; the caller ends it with ``fit.end()``. It is silent where a call's would be."""
-        return open_fit(self, None, True, False, name)
+    def begin(self, name: str, *, started: float | None = None, site: str = "") -> Fit:
+        """A fit without a call to wrap; the caller ends it with ``fit.end()``. It is silent where a call's would be.
+
+        ``started`` in UTC seconds, if it began before now; ``site`` is the user's line, ``file:line:function``, if it is not running now.
+        """
+        return begin_fit(self, name, started, site)
+
+    def begin_current(self, name: str, *, experiment: str = "") -> Fit:
+        """As ``begin``, and what is fitted until its end is inside it; one that nobody ended makes way for the next.
+
+        ``experiment``: the user's own word for what the run belongs to, if the framework asks him for one.
+        """
+        return stay(self, name, experiment)
 
     def enable(self, *, sweep: bool = True) -> None:
         """Put the patches on: now in modules that are there, in others when they are imported. Never imports one.
@@ -232,6 +255,17 @@ class _Declared:
 class _Functions(_Declared):
     def patch_one(self, module: types.ModuleType, path: str) -> None:
         self.patches.wrap_target(module, path, self.observe)
+
+
+class _Written(_Functions):
+    """Wrappers that the integration wrote out itself."""
+
+    def __init__(self, targets: Iterable[str], make: Make) -> None:
+        def observe(_patch: Patch, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+            """Never asked; tells these wrappers from those of other declarations."""
+
+        super().__init__(targets, observe)
+        self.patches = Patches(make)
 
 
 class _Family(_Declared):

@@ -35,7 +35,10 @@ GROUP = "autotrack.integrations"
 BUILTIN = {
     "lightning": "autotrack.integrations.lightning:integration",
     "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
+    "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "torch": "autotrack.integrations.torch:integration",
+    "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
 
@@ -106,6 +109,15 @@ class Loader:
             return list(self._awake[name].missing)
         return [] if is_installed(name) else [IntegrationError(f"{name} is not installed, so it cannot be observed yet")]
 
+    def wake(self, name: str) -> None:
+        """Observe one framework as far as the user asks for it in the framework's own words (a callback, ``report_to=``)."""
+        if name not in self._awake and not is_off():
+            self._wake(name, sweep=True)
+
+    def wants(self, name: str) -> bool:
+        """Whether ``autolog()`` was called for it."""
+        return name in self._wanted
+
     def drop(self, names: Collection[str]) -> None:
         """Observe these no longer."""
         with self._lock:
@@ -130,6 +142,8 @@ class Loader:
         integration = self._awake.get(name)
         if integration is not None:
             missing = "; ".join(str(error) for error in integration.missing)
+            if name not in self._wanted:
+                return IntegrationStatus(name, integration.version, True, "observed where its callback is used; autolog() was not called for it")
             return IntegrationStatus(name, integration.version, True, f"observed, except: {missing}" if missing else "observed")
         version = version_of(name, "") if name in sys.modules else ""
         if not is_installed(name):
@@ -187,6 +201,16 @@ def load(where: str) -> Integration:
     if not isinstance(found, Integration):
         raise IntegrationError(f"{where} is a {type(found).__name__}, not an Integration")
     return found
+
+
+def wake(name: str) -> None:
+    """Observe one framework for a callback of ours that the user handed to it; see Loader.wake."""
+    LOADER.wake(name)
+
+
+def wants(name: str) -> bool:
+    """Whether ``autolog()`` was called for a framework."""
+    return LOADER.wants(name)
 
 
 def is_installed(name: str) -> bool:

@@ -43,6 +43,9 @@ class Around(Protocol):
 # Asked before each call; None lets the call through as it is. It must not raise: see guard.guarded.
 Observe: TypeAlias = "Callable[[Patch, tuple[Any, ...], dict[str, Any]], Around | None]"
 
+# Makes a wrapper of a function, which asks ``patch.on`` itself.
+Make: TypeAlias = "Callable[[Patch, Callable[..., Any]], Callable[..., Any]]"
+
 
 class Binding(NamedTuple):
     """One name that a wrapper was put under."""
@@ -206,7 +209,8 @@ def is_observed(function: Any, by: Observe | None = None) -> bool:
 class Patches:
     """The patches of one declaration, to be taken off together."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Make | None = None) -> None:
+        self._make = make  # of the wrappers, where they are not to be the usual ones
         self._patches: weakref.WeakSet[Patch] = weakref.WeakSet()  # a wrapper keeps its patch; a class that dies takes both along
         self._functions: dict[int, Patch] = {}  # of module functions, by the identity of the original
 
@@ -310,13 +314,20 @@ class Patches:
         self, original: Callable[..., Any], observe: Observe, *, is_method: bool = False, wrapper: Callable[[Patch, Any], Any] = closure
     ) -> Patch:
         patch = Patch(original, observe, is_method=is_method)
-        patch.wrapper = wrapper(patch, original)
+        patch.wrapper = wrapper(patch, original) if self._make is None else made(self._make, patch)
         self._patches.add(patch)
         return patch
 
 
 def _as_object(patch: Patch, _original: Any) -> ObservedFunction:
     return ObservedFunction(patch)
+
+
+def made(make: Make, patch: Patch) -> Callable[..., Any]:
+    """A wrapper that an integration wrote out, looking as the original does. As a global it pickles by its name, as that does."""
+    wrapper: Any = make(patch, patch.original)
+    wrapper.__code__ = passed_over(wrapper.__code__)
+    return functools.update_wrapper(wrapper, patch.original)
 
 
 class _Afterwards:

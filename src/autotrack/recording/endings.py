@@ -1,8 +1,9 @@
 """How a run ends when nobody says it: the process's exit, and what can be known of its reason.
 
 An uncaught exception is in ``sys.last_exc`` by then. The code of ``sys.exit`` is nowhere to be had, so ``sys.exit`` (and
-``exit``) is watched while a plainly opened run lives, and restored afterwards; a bare ``raise SystemExit(3)`` is not seen. SIGTERM and
-SIGKILL are found by the journal's replay.
+``exit``) is watched while a run lives that no block or call stands around, and restored afterwards; a bare ``raise SystemExit(3)`` is
+not seen. What a thread dies of is told to ``threading.excepthook``, which is watched likewise. SIGTERM and SIGKILL are found by the
+journal's replay.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class _Exit:
 
     def __init__(self) -> None:
         self.trackers: list[Tracker] = []
+        self.calls: list[Callable[[], object]] = []
         self.pid = 0  # of the process in which the end is awaited
         self.error_before: BaseException | None = None
         self.code: object = None
@@ -105,6 +107,12 @@ def expect(tracker: Tracker) -> None:
             _exit.trackers.append(tracker)
 
 
+def before_exit(call: Callable[[], object]) -> None:
+    """Have something called before the runs that are open are ended with the process, if any was."""
+    if call not in _exit.calls:
+        _exit.calls.append(call)
+
+
 def forget(tracker: Tracker) -> None:
     """It is closed: nothing is left to be ended."""
     with _exit.lock:
@@ -133,6 +141,9 @@ def at_exit() -> None:
     if _exit.pid != os.getpid():
         return  # a forked child that recorded nothing
     status, error = outcome_of_process()
+    for call in _exit.calls:
+        with guard("telling what was held back until the process ends"):
+            call()
     trackers, _exit.trackers = _exit.trackers, []
     _exit.error_before = last_error()
     for tracker in trackers:
@@ -157,10 +168,36 @@ def tell(tracker: Tracker) -> None:
 
 
 def watch() -> None:
-    """See the code that ``sys.exit`` or ``exit`` is given, from here on."""
+    """See how this thread ends: what it dies of, or the code that ``sys.exit`` or ``exit`` is given, from here on."""
     with _exit.lock:
-        if _exit.watched or is_interactive() or threading.current_thread() is not threading.main_thread():
-            return
+        if threading.current_thread() is not threading.main_thread():
+            _watch_threads()
+        elif not is_interactive():
+            _watch_exits()
+
+
+def _watch_threads() -> None:
+    if _is_watched(threading, "excepthook"):
+        return
+    original = threading.excepthook
+
+    def excepthook(args: Any, /) -> None:
+        with guard("ending the runs of a thread"):
+            _end_runs_of(threading.get_ident(), args.exc_value)
+        original(args)
+
+    _replace(threading, "excepthook", excepthook)
+
+
+def _end_runs_of(thread: int, error: BaseException | None) -> None:
+    for tracker in list(_exit.trackers):
+        for run in list(tracker.alone.values()):
+            if run.thread == thread:
+                run.end(*outcome_of(error))
+
+
+def _watch_exits() -> None:
+    if not _is_watched(sys, "exit"):
         original = sys.exit
 
         def exit(status: object = None, /) -> None:
@@ -179,6 +216,10 @@ def watch() -> None:
                 quit_original(self, code)
 
             _replace(quitter, "__call__", call)
+
+
+def _is_watched(where: Any, name: str) -> bool:
+    return any(each[:2] == (where, name) for each in _exit.watched)
 
 
 def _note_code(code: object) -> None:

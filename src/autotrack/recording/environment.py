@@ -10,6 +10,7 @@ import functools
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -227,10 +228,20 @@ def _resolved(git: Path, common: Path, reference: str) -> str | None:
 
 def output_of(command: tuple[str, ...], cwd: str, **variables: str) -> bytes:
     """What a command prints; nothing if it is not there, fails, or takes too long. It cannot ask anything."""
+    program = shutil.which(command[0])  # subprocess would look for it as well, and change the process's warning filters meanwhile
+    if program is None:
+        return b""
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "LC_ALL": "C", **variables}
     try:
         done = subprocess.run(
-            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=GIT_S, check=False
+            (program, *command[1:]),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=GIT_S,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError):
         return b""

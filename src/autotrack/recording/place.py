@@ -97,6 +97,12 @@ def is_silent_rank() -> bool:
     return _number("NODE_RANK") != 0 or _number("LOCAL_RANK") != 0
 
 
+def is_first_rank() -> bool:
+    """Whether torch says that this process is the first of several that train together: the one that records, whoever started it."""
+    distributed = sys.modules.get("torch.distributed")
+    return bool(distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() == 0)
+
+
 def rank() -> dict[str, int]:
     """``rank`` and ``world_size``, where a launcher says them."""
     said = {"rank": "RANK", "local_rank": "LOCAL_RANK", "node_rank": "NODE_RANK", "world_size": "WORLD_SIZE"}

@@ -27,7 +27,8 @@ from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings
-from autotrack.recording.place import experiment_here, host, in_child_process, is_silent_rank, script, user
+from autotrack.recording.checkpoints import Checkpoints
+from autotrack.recording.place import experiment_here, host, in_child_process, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -72,6 +73,9 @@ class Run:
         self._outer: Run | None = None
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
+        self._last_words: list[Callable[[], float | None]] = []
+        self._checkpoints: Checkpoints | None = None
+        self.thread = 0  # of a run that lives alone: the thread that it dies with
 
     # What was measured
 
@@ -88,6 +92,16 @@ class Run:
     def pen(self) -> Callable[[Mapping[str, Any], int], None]:
         """What ``log`` does with a step, without its way there: for who logs at every step of a training."""
         return self._log or self._lane()
+
+    def curve(self, key: str) -> Callable[[float, int], float]:
+        """A way in for one metric whose every point is one float: ``say(value, step)``; it returns the time."""
+        self._tell()
+        return self._tracker.journal.lane(self.id).curve(key)
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """Record metrics that were measured before now, at ``at`` in UTC seconds; their values are floats."""
+        self._tell()
+        self._tracker.journal.lane(self.id).log_at(metrics, step, at)
 
     def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
         """Record one metric; see ``log``."""
@@ -172,6 +186,12 @@ class Run:
         for path, each in sorted(zip(found, names, strict=True)):
             self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
 
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+        """The program saved a file; see ``Checkpoints``."""
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._tracker_for_files(), self.id)
+        self._checkpoints.saved(path, step=step, score=score, about=about, file=file)
+
     def log_text(self, name: str, text: str) -> None:
         """Keep a text as a file.   Raises: ValueError for a name that leads out of the run."""
         self._tracker_for_files().uploads.take_bytes(self.id, str(text).encode("utf-8", "replace"), checked_name(name), kind="text")
@@ -211,21 +231,54 @@ class Run:
             raise ValueError(f"a run ends finished, failed or interrupted, not {status!r}")
         self._tell()
         self.end(status, error)
-        self._leave()
+        leave(self)
 
     def end(self, status: Status, error: BaseException | str | None = None, *, ended: float | None = None) -> None:
         """End the run without touching what is current; ``ended`` in UTC seconds if it was earlier."""
         if self._status != "running" or self._pid != os.getpid():
             return  # a forked child never ends its parent's run
+        words, self._last_words = self._last_words, []
+        for call in words:
+            with guard("asking for a run's last words"):
+                last = call()
+                if self.kind and ended is None:
+                    ended = last
         self._status = status
         at = time.time() if ended is None else ended
         if isinstance(error, BaseException):
             self._put(RunNoted(self.id, at, "traceback", endings.traceback_of(error)))
             error = endings.in_a_line(error)
         self._put(RunEnded(self.id, at, status, error))
+        if self._checkpoints is not None:
+            self._checkpoints.finish()
         self._tracker.open.pop(self.id, None)
-        if self.kind:
+        if self._tracker.alone.pop(self.id, None) is not None:
+            self._tracker.unwatch()
+        elif self.kind:
             self._tracker.last_fit.run = self
+
+    def at_end(self, call: Callable[[], float | None]) -> None:
+        """Have something called just before the run ends: it may record, and says when a run of its own had ended, if it knows."""
+        self._last_words.append(call)
+
+    def live_alone(self) -> None:
+        """No block or call ends it: it ends with this thread at the latest, and what this thread logs outside of runs is its own."""
+        if self.is_silent:
+            return
+        self.thread = threading.get_ident()
+        self._tracker.last_fit.run = self
+        self._tracker.alone[self.id] = self
+        endings.watch()
+
+    def resume(self) -> None:
+        """Go on with a run of a fit that was ended."""
+        if self.is_silent or self._status == "running":
+            return
+        self._status = "running"
+        self._put(_beginning(self, time.time(), resumed=True))
+        self._tracker.open[self.id] = self
+        endings.expect(self._tracker)
+        self.live_alone()
 
     def attach(self) -> Token[Run | None]:
         """Make it the current run here, until ``detach``."""
@@ -258,7 +311,7 @@ class Run:
         anew = self._again
         first = iter(() if self._announce is not None else (self,))  # told already (no source to see the @ in): the first call's
         self._announce = None
-        self._leave()
+        leave(self)
 
         def opened() -> Run:
             return next(first, None) or anew()
@@ -328,15 +381,7 @@ class Run:
         for runs in list(self._tracker.plain.values()):
             if self in runs:
                 runs.remove(self)
-        if not any(self._tracker.plain.values()):
-            endings.unwatch()
-
-    def _leave(self) -> None:
-        """It is no longer current; what was before it is."""
-        self._forget_plain()
-        if _current.get() is self:
-            _current.set(self._outer)
-        self._token = None
+        self._tracker.unwatch()
 
 
 class SilentRun(Run):
@@ -353,6 +398,9 @@ class SilentRun(Run):
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
         """Nothing."""
 
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+        """Nothing."""
+
     def log_text(self, name: str, text: str) -> None:
         """Nothing."""
 
@@ -360,6 +408,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def note_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """Nothing."""
 
     @property
@@ -420,10 +471,7 @@ def start_run(
         run._announce = announce
         return run
     announce()
-    run._token = run.attach()
-    here.plain.setdefault(threading.get_ident(), []).append(run)
-    if not run.is_silent:
-        endings.watch()
+    keep_current(run)
     return run
 
 
@@ -449,6 +497,7 @@ def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | N
 def open_run(
     kind: str,
     *,
+    experiment: str = "",
     stem: str = "run",
     call_site: str = "",
     parent: Run | None = None,
@@ -461,12 +510,12 @@ def open_run(
     """
     try:
         here = tracker()
-        if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children):
+        if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children and not is_first_rank()):
             return SilentRun(here, new_run_id(), "", name=name, stem=stem)
         run = Run(
             here,
             new_run_id(),
-            parent.experiment if parent is not None else _experiment(here),
+            experiment or (parent.experiment if parent is not None else _experiment(here)),
             name=name,
             stem=stem,
             parent_id=None if parent is None else parent.id,
@@ -485,13 +534,23 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
         return
     here = run._tracker
     run.started = time.time() if at is None else at
-    record = RunStarted(
+    here.journal.put(_beginning(run, run.started, resumed=resumed))
+    here.open[run.id] = run
+    here.recorded += 1
+    endings.expect(here)
+    if run.parent_id is None or run.parent_id not in here.open:
+        script()  # remembered: the environment is read in the background, where a short program may be over
+        here.uploads.note_environment(run.id)
+
+
+def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
+    return RunStarted(
         run.id,
-        run.started,
+        at,
         run.experiment,
         "" if resumed else run._name,
         run.parent_id,
-        here.session,
+        run._tracker.session,
         run.call_site,
         host(),
         os.getpid(),
@@ -500,13 +559,6 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
         resumed,
         "" if resumed or run._name else run._stem,
     )
-    here.journal.put(record)
-    here.open[run.id] = run
-    here.recorded += 1
-    endings.expect(here)
-    if run.parent_id is None or run.parent_id not in here.open:
-        script()  # remembered: the environment is read in the background, where a short program may be over
-        here.uploads.note_environment(run.id)
 
 
 def _experiment(here: Tracker) -> str:
@@ -525,6 +577,24 @@ def current_run() -> Run | None:
         return None
     mine = here.plain.get(threading.get_ident())
     return mine[-1] if mine else None
+
+
+def keep_current(run: Run) -> None:
+    """Make it the current run of this thread until it is finished, also where a ContextVar is lost: in the next cell of a notebook."""
+    if run._outer is None:
+        run._outer = current_run()
+    run._token = run.attach()
+    run._tracker.plain.setdefault(threading.get_ident(), []).append(run)
+    if not run.is_silent:
+        endings.watch()
+
+
+def leave(run: Run) -> None:
+    """It is no longer current, ended or not; what was before it is."""
+    run._forget_plain()
+    if _current.get() is run:
+        _current.set(run._outer)
+    run._token = None
 
 
 def run_to_log() -> Run:

@@ -58,7 +58,8 @@ class Tracker:
         self.session = os.urandom(8).hex()
         self.open: dict[str, Run] = {}  # runs that this process started and has not ended
         self.plain: dict[int, list[Run]] = {}  # by thread: runs opened by a plain start_run(), for where a ContextVar is lost
-        self.last_fit = threading.local()  # .run: the last one that a fit of the thread ended
+        self.alone: dict[str, Run] = {}  # those of them that no block or call stands around
+        self.last_fit = threading.local()  # .run: the last one that a fit of the thread ended, or began with no call around it
         self.recorded = 0
         self._lock = threading.RLock()
         self._backend: Backend | None = None
@@ -159,6 +160,11 @@ class Tracker:
         self.tidy()
         endings.forget(self)
 
+    def unwatch(self) -> None:
+        """Give back what was watched for runs whose end nobody says, if there is none left."""
+        if not self.alone and not any(self.plain.values()):
+            endings.unwatch()
+
     def finish_uploads(self, timeout_s: float) -> None:
         """Bring the files that wait into the store, and end the thread that does it."""
         if self._uploads is not None:
@@ -205,7 +211,7 @@ class Tracker:
         """In a child: its own session, locks and threads; the parent's runs stay the parent's to end."""
         self.session = os.urandom(8).hex()
         self._lock, self._opening = threading.RLock(), threading.Lock()
-        self.open, self.plain, self.last_fit, self.recorded = {}, {}, threading.local(), 0
+        self.open, self.plain, self.alone, self.last_fit, self.recorded = {}, {}, {}, threading.local(), 0
         self._uploads = None
         if self._scratch is not None:  # the folder is the parent's
             self._scratch = self._artifacts = None

@@ -87,7 +87,28 @@ class Uploads:
 
     def take_bytes_soon(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any]) -> None:
         """As ``take_bytes``, staged by the thread: for who must not be kept waiting. A kill within these milliseconds loses it."""
-        self._add_soon(functools.partial(self.take_bytes, run_id, content, name, kind=kind, meta=meta))
+
+        def take() -> None:
+            self._upload(self._stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
+
+        self._add_soon(take)
+
+    def later(self, task: Task) -> None:
+        """Have something done by the thread."""
+        self._add(task)
+
+    def hold(self, run_id: str, write: Callable[[Any], object], name: str, *, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
+        """Stage a file that is not brought into the store yet; its note, for ``release`` or ``drop``. After a death it is brought there."""
+        return self._stage(run_id, write, name, kind, step, meta)
+
+    def release(self, note: Path) -> None:
+        """Bring a file that was held into the store."""
+        self._add(functools.partial(self._upload, note))
+
+    def drop(self, note: Path) -> None:
+        """Forget a file that was held."""
+        note.unlink(missing_ok=True)
+        note.with_suffix(".file").unlink(missing_ok=True)
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was asked so far is done; False if it took longer."""
@@ -169,17 +190,20 @@ class Uploads:
 
     def _take(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> None:
         with guard("keeping an artifact"):
-            path = self._place() / f"{next(self._numbers)}.file"
-            try:
-                with path.open("xb") as sink:
-                    write(sink)
-            except OSError as error:
-                path.unlink(missing_ok=True)  # no room is left for what nobody will take further
-                raise OSError(error.errno, f"{error.strerror} ({name!r})") from error
-            note = path.with_suffix(".json")
-            about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
-            _write_whole(note, {**about, "writer": self._tracker.journal.writer})
-            self._add(functools.partial(self._upload, note))
+            self._add(functools.partial(self._upload, self._stage(run_id, write, name, kind, step, meta)))
+
+    def _stage(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
+        path = self._place() / f"{next(self._numbers)}.file"
+        try:
+            with path.open("xb") as sink:
+                write(sink)
+        except OSError as error:
+            path.unlink(missing_ok=True)  # no room is left for what nobody will take further
+            raise OSError(error.errno, f"{error.strerror} ({name!r})") from error
+        note = path.with_suffix(".json")
+        about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
+        _write_whole(note, {**about, "writer": self._tracker.journal.writer})
+        return note
 
     def _place(self) -> Path:
         """The staging folder of this process, with a lock on it for as long as it lives."""

@@ -1,0 +1,232 @@
+"""Passes over a DataLoader: epochs, their times, how long the training waited for its batches.
+
+An epoch is a pass with a backward in it, over the loop's primary loader: the first that it was fed from, and once that is gone the
+next. A pass that was exhausted before its last batch was trained on (wrappers that fetch ahead) still counts for that batch.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from time import perf_counter, time
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.utils.data import dataloader
+
+from autotrack.guard import failed, guard
+from autotrack.instrument import current_fit
+from autotrack.instrument.patches import Patch
+from autotrack.integrations.torch import names
+from autotrack.integrations.torch.declaration import integration
+from autotrack.integrations.torch.ears import Ear, ears
+from autotrack.integrations.torch.loops import Loop
+
+SAMPLERS = "torch.utils.data.sampler"
+MOST_PASSES = 8  # that are open in a thread at a time
+
+
+class Pass:
+    """One iteration over a DataLoader."""
+
+    def __init__(self, iterator: Any, loader: Any, ear: Ear, frame: FrameType | None) -> None:
+        self.iterator = weakref.ref(iterator)
+        self.loader = weakref.ref(loader)
+        self.ear = ear
+        self.name = names.name_at(frame)[0] if frame is not None else None
+        self.function = frame.f_code.co_name if frame is not None else None
+        self.began = time()
+        self.batches = 0
+        self.wait_s = 0.0
+        self.is_trained = False  # a backward came since its newest batch
+        self.is_exhausted = False
+        self.has_losses = False  # it was evaluated on
+        self.epoch: int | None = None  # -1: a second loader of the same steps
+        self.first_step = 0
+        self.batch_size: int | None = None
+        self.samples: int | None = None  # of a whole pass
+        self.loop: weakref.ref[Loop] | None = None
+
+
+@integration.wrap("torch.utils.data.dataloader:DataLoader.__iter__")
+def iter_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def __iter__(self: Any) -> Any:
+        iterator = original(self)
+        if patch.on and not torch.compiler.is_compiling() and current_fit() is None:
+            with guard("noting a pass over a loader"):
+                begin(iterator, self, sys._getframe(1))
+        return iterator
+
+    return __iter__
+
+
+@integration.wrap("torch.utils.data.dataloader:_BaseDataLoaderIter.__next__")
+def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+    passes, clock = ears.passes, perf_counter
+
+    def __next__(self: Any) -> Any:
+        began = clock()
+        try:
+            batch = original(self)
+        except StopIteration:
+            if patch.on:
+                with guard("noting the end of a pass over a loader"):
+                    end(passes.pop(id(self), None))
+            raise
+        try:
+            each = passes.get(id(self))
+            if each is not None:
+                each.wait_s += clock() - began
+                each.batches += 1
+                open_passes = each.ear.passes
+                if not open_passes or open_passes[-1] is not each:
+                    bring_forward(each)
+        except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
+            failed("noting a batch of a loader", error)
+        return batch
+
+    return __next__
+
+
+def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
+    if not isinstance(iterator, dataloader._BaseDataLoaderIter):
+        return
+    ear = ears.here()
+    finish_epoch(ear)
+    ear.closing = None
+    each = Pass(iterator, loader, ear, names.user_frame(frame))
+    key = id(iterator)
+    ears.passes[key] = each
+    weakref.finalize(iterator, ears.passes.pop, key, None).atexit = False
+    loop = ear.loop
+    if loop is None or ear.is_evaluating or loop.primary is None or loop.primary() is loader:
+        return
+    if not torch.is_grad_enabled() or names.split_of(each.name) in ("val", "test"):
+        from autotrack.integrations.torch import evaluation  # which asks for passes
+
+        evaluation.begin(ear)
+
+
+def bring_forward(each: Pass) -> None:
+    """A batch was taken from another pass than the last one."""
+    ear = each.ear
+    if each in ear.passes:
+        ear.passes.remove(each)
+    ear.passes.append(each)
+    del ear.passes[:-MOST_PASSES]
+    ear.is_rare = ear.is_due = True
+
+
+def end(each: Pass | None) -> None:
+    if each is None:
+        return
+    each.is_exhausted = True
+    ear = each.ear
+    if each in ear.passes:
+        ear.passes.remove(each)
+    if each.epoch is not None and each.epoch >= 0:
+        ear.finished = each
+    ear.closing = None if each.is_trained else each
+    ear.is_rare = True
+
+
+def trained(ear: Ear) -> None:
+    """A backward has come: the newest pass is trained on."""
+    if ear.passes:
+        ear.passes[-1].is_trained = True
+    elif ear.closing is not None:
+        each, ear.closing = ear.closing, None
+        if not each.has_losses:
+            each.is_trained = True
+            ear.passes.append(each)
+            ear.is_due = True
+
+
+def enter_epoch(ear: Ear, loop: Loop) -> None:
+    """At a step: the pass that it was trained on, if it is new, is an epoch."""
+    if not ear.is_due:
+        return
+    ear.is_due = False
+    for each in reversed(ear.passes):
+        if each.is_trained:
+            if each.epoch is None:
+                _enter(ear, loop, each)
+            if each.is_exhausted:
+                ear.passes.remove(each)
+            return
+
+
+def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
+    loader = each.loader()
+    primary = None if loop.primary is None else loop.primary()
+    if primary is not None and primary is not loader:
+        each.epoch = -1
+        return
+    if primary is None and loader is not None:
+        loop.primary = each.loader
+        with guard("describing a loader"):
+            if loop.epochs == 0:
+                describe(loop, loader)
+    if loop.open_epoch is not None:  # it was left by a break
+        tell(loop.open_epoch)
+    each.epoch, each.loop, each.first_step = loop.epochs, weakref.ref(loop), loop.step
+    if loader is not None:
+        each.batch_size, each.samples = loader.batch_size, samples_of(loader)
+    loop.epochs += 1
+    loop.infer("epochs")
+    loop.open_epoch = each
+    if each.is_exhausted:
+        ear.finished = each
+
+
+def finish_epoch(ear: Ear) -> None:
+    """The next thing begins: an epoch that is over is told."""
+    each, ear.finished = ear.finished, None
+    if each is not None:
+        tell(each)
+
+
+def tell(each: Pass) -> None:
+    """The times of an epoch, at its last step; once."""
+    loop = each.loop() if each.loop is not None else None
+    if loop is None or each.epoch is None or each.epoch < 0:
+        return
+    number, each.epoch = each.epoch, -1
+    took_s, steps = loop.last - each.began, loop.step + 1 - each.first_step
+    told = {"epoch": float(number), "time/epoch_s": took_s, "time/data_wait_s": each.wait_s}
+    if took_s > 0 and steps > 0:
+        told["time/step_s"] = took_s / steps
+        samples = each.samples if each.is_exhausted and each.samples else each.batches * (each.batch_size or 0)
+        if samples:
+            told["time/samples_per_s"] = samples / took_s
+    loop.say(told, loop.step)
+
+
+def samples_of(loader: Any) -> int | None:
+    """How many samples a whole pass gives, where torch's own samplers know it: others are not asked."""
+    if type(loader.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(loader.sampler).__module__ != SAMPLERS:
+        return None
+    count, size = len(loader.sampler), loader.batch_size
+    return count - count % size if loader.drop_last and size else count
+
+
+def describe(loop: Loop, loader: Any) -> None:
+    """What a loader was told, and how many samples it goes over, where its sampler is torch's own and knows it."""
+    sampler = loader.sampler
+    told = {
+        "loader.batch_size": loader.batch_size,
+        "loader.workers": loader.num_workers,
+        "loader.drop_last": loader.drop_last,
+        "loader.sampler": type(sampler).__name__,
+    }
+    loop.tell({name: value for name, value in told.items() if value is not None})
+    facts: dict[str, Any] = {"type": type(loader.dataset).__name__}
+    samples = samples_of(loader)
+    if samples is not None:
+        facts["samples"] = samples
+        loop.tell({"loader.samples": samples})
+    loop.datasets["train"] = facts
+    if loop.fit is not None:
+        loop.fit.dataset("train", facts)

@@ -1,0 +1,211 @@
+"""The name that the user gave a value, read from the text of his call, never from the frame's variables.
+
+``frame.f_locals`` would be shorter, but before Python 3.13 a look at it keeps every tensor of that moment alive for as long as
+the function runs. What is here runs once for each place in the code. Where the text is not to be had, or is not that of
+the code (the file was changed since), there is less to know and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import itertools
+import linecache
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+
+# Whose frames are not the user's: between his line and torch, or above it.
+LIBRARIES = frozenset({"torch", "autotrack", "accelerate", "tqdm", "lightning_fabric", "lightning", "deepspeed", "apex", "contextlib", "functools"})
+# Methods after which a value goes by the same name, and functions after which their first argument does.
+SAME = frozenset({"mean", "sum", "float", "double", "half", "to", "cpu", "cuda", "squeeze", "clone", "detach", "div", "mul", "div_", "mul_"})
+OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange", "track", "iter", "zip", "list", "next", "islice", "cycle"})
+MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
+LOSSES = ("loss", "err", "cost", "objective")
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame from here outward that is the user's."""
+    while frame is not None and is_librarys(frame):
+        frame = frame.f_back
+    return frame
+
+
+def is_librarys(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return isinstance(name, str) and name.partition(".")[0] in LIBRARIES
+
+
+def name_at(frame: FrameType) -> tuple[str | None, int]:
+    """What the value used at a frame's instruction is called, and how many frames decide that.
+
+    A parameter goes by what the callers wrote for it, as far as they are the user's.
+    """
+    node = expression(frame.f_code, frame.f_lasti)
+    name = label(node) if node is not None else loaded_before(frame.f_code, frame.f_lasti)
+    used = 1
+    while name is not None and used <= MOST_CALLERS and name in parameters_of(frame.f_code):
+        caller = frame.f_back
+        if caller is None or is_librarys(caller):
+            break
+        used += 1  # whatever it says, another caller may say something else
+        call = expression(caller.f_code, caller.f_lasti)
+        written = argument(call, frame.f_code, name) if isinstance(call, ast.Call) else None
+        outside = label(written) if written is not None else None
+        frame = caller
+        if outside is None:
+            break
+        name = outside
+    return name, used
+
+
+def parameters_of(code: CodeType) -> tuple[str, ...]:
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def argument(call: ast.Call, code: CodeType, name: str) -> ast.expr | None:
+    """The expression that a call has for a parameter of the function that it calls."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    if any(isinstance(given, ast.Starred) for given in call.args):
+        return None
+    names = code.co_varnames[: code.co_argcount]
+    if name not in names:
+        return None
+    is_bound = bool(names) and names[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
+    position = names.index(name) - is_bound
+    return call.args[position] if 0 <= position < len(call.args) else None
+
+
+def expression(code: CodeType, instruction: int) -> ast.expr | None:
+    """The expression that an instruction belongs to, of a ``for`` what it goes over; None without its text, or with another's."""
+    where = _positions(code, instruction)
+    if where is None:
+        return None
+    first, last, begin, end = where
+    lines = [linecache.getline(code.co_filename, number).encode() for number in range(first, last + 1)]
+    if not all(lines):
+        return None
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][begin:]
+    node = _parsed(b"".join(lines).decode("utf-8", "replace"))
+    if node is None:
+        return None
+    known = {*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars}
+    inner = {n.id for part in ast.walk(node) if isinstance(part, ast.comprehension) for n in ast.walk(part.target) if isinstance(n, ast.Name)}
+    inner |= {a.arg for part in ast.walk(node) if isinstance(part, ast.Lambda) for a in ast.walk(part.args) if isinstance(a, ast.arg)}
+    if all(part.id in known or part.id in inner for part in ast.walk(node) if isinstance(part, ast.Name)):
+        return node
+    return None
+
+
+def _positions(code: CodeType, instruction: int) -> tuple[int, int, int, int] | None:
+    if sys.version_info < (3, 11):
+        return None  # a line is all that is known there
+    found = next(itertools.islice(code.co_positions(), instruction // 2, None), None)
+    if found is None or None in found:
+        return None
+    return found  # type: ignore[return-value]
+
+
+def _parsed(text: str) -> ast.expr | None:
+    text = text.strip()
+    try:
+        if text.startswith(("for ", "async for ")):  # Python 3.11 gives the start of an iteration the place of the whole statement
+            header = text if "\n" in text else f"{text.rstrip()}\n pass" if text.rstrip().endswith(":") else text
+            statement = ast.parse(header).body[0]
+            return statement.iter if isinstance(statement, ast.For | ast.AsyncFor) else None
+        return ast.parse(f"({text}\n)", mode="eval").body
+    except (SyntaxError, ValueError, IndexError):
+        return None
+
+
+def label(node: ast.expr | None) -> str | None:
+    """What a reader would call the value of an expression; None of a sum of several things."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.NamedExpr):
+        return node.target.id
+    if isinstance(node, ast.Subscript):
+        key = node.slice
+        return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else label(node.value)
+    if isinstance(node, ast.Call):
+        return _label_of_call(node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Mult):
+        left, right = label(node.left), label(node.right)
+        return right if left is None or (right is not None and is_loss(right) and not is_loss(left)) else left
+    return None
+
+
+def _label_of_call(node: ast.Call) -> str | None:
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else None
+    if called in OF_ITS_ARGUMENT and node.args:
+        return label(node.args[0])
+    if isinstance(node.func, ast.Attribute) and (called in SAME or called == "backward"):
+        return label(node.func.value)
+    return label(node.func)
+
+
+def is_loss(name: str) -> bool:
+    """Whether a name says that it is what is minimized."""
+    return any(word in name.lower() for word in LOSSES)
+
+
+def loaded_before(code: CodeType, instruction: int) -> str | None:
+    """Without its text: the variable that was loaded just before the ``backward`` that is called at an instruction."""
+    before = None
+    for each in dis.get_instructions(code):
+        if each.offset > instruction:
+            break
+        if each.argval == "backward" and before is not None and before.opname.startswith("LOAD_") and isinstance(before.argval, str):
+            name: str | None = before.argval
+            return name if _is_called_at(code, each.offset, instruction) else None
+        before = each
+    return None
+
+
+def _is_called_at(code: CodeType, method: int, instruction: int) -> bool:
+    """Whether the call at an instruction is that of the method loaded at another: no further method is loaded between."""
+    between = [each for each in dis.get_instructions(code) if method < each.offset < instruction]
+    return not any(each.opname in ("LOAD_METHOD", "LOAD_ATTR") for each in between)
+
+
+def following(code: CodeType, instruction: int) -> Iterator[dis.Instruction]:
+    """What is done after an instruction, as far as there is no branch."""
+    for each in dis.get_instructions(code):
+        if each.offset <= instruction or each.opname in ("CACHE", "PRECALL", "EXTENDED_ARG"):
+            continue
+        if "JUMP" in each.opname or each.opname.startswith(("RETURN", "FOR_ITER", "YIELD")):
+            return
+        yield each
+
+
+def stored_as(frame: FrameType) -> tuple[str | None, bool]:
+    """The variable that receives what is computed at a frame's instruction, and whether something else is added before.
+
+    ``val_loss += criterion(y, t).item()`` is ``("val_loss", False)``; ``loss = bce(y, t) + kl`` is ``("loss", True)``.
+    """
+    is_sum = False
+    for number, each in enumerate(following(frame.f_code, frame.f_lasti)):
+        if number > 24:
+            break
+        if each.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (each.opname == "BINARY_OP" and each.argrepr in ("+", "-")):
+            is_sum = True
+        if each.opname in ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR") and isinstance(each.argval, str):
+            return each.argval, is_sum
+        if each.opname in ("POP_TOP", "STORE_SUBSCR"):
+            break
+    return None, is_sum
+
+
+def split_of(*words: str | None) -> str | None:
+    """The data set that the first telling one of some names speaks of: ``val``, ``test`` or ``train``."""
+    for word in words:
+        low = (word or "").lower()
+        for split, marks in (("val", ("val", "dev", "holdout")), ("test", ("test",)), ("train", ("train",))):
+            if any(mark in low for mark in marks):
+                return split
+    return None

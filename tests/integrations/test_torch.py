@@ -1,0 +1,216 @@
+"""Plain PyTorch loops: what is one run, what its series are called, what is inferred, and that the loop is left as it was."""
+
+import threading
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402 - after the skip
+from torch.nn import functional as F  # noqa: E402
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+
+from autotrack.instrument import loader  # noqa: E402
+from autotrack.recording import runs  # noqa: E402
+from autotrack.testing.integration_contract import IntegrationContract  # noqa: E402
+
+torch.manual_seed(0)
+X = torch.randn(128, 8)
+Y = (X.sum(1) > 0).long()
+DS = TensorDataset(X, Y)
+
+
+def mlp(out=2, inner=16):
+    return nn.Sequential(nn.Linear(8, inner), nn.ReLU(), nn.Linear(inner, out))
+
+
+@pytest.fixture
+def observed(tracked):
+    loader.autolog("torch")
+    yield tracked
+    loader.disable()
+
+
+def finished(tracked):
+    """All runs, once nothing is heard any more."""
+    loader.disable()
+    return tracked.runs()
+
+
+def points(run, key):
+    series = run.history(key)
+    assert len(set(series.steps.tolist())) == len(series)
+    return series.values.tolist()
+
+
+def classify(model, optimizer, epochs=1, size=32):
+    losses = []
+    for _ in range(epochs):
+        for x, y in DataLoader(DS, size):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses
+
+
+class TestContract(IntegrationContract):
+    name = "torch"
+    targets = ("torch.autograd:backward",)
+    # The target is a part of the loop, not the loop: when it raises for the first time, nothing was stepped, and there is no run.
+    test_the_users_exception_passes_as_it_is = None
+
+    def train(self):
+        torch.manual_seed(3)
+        model = mlp()
+        self.losses = classify(model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
+        return model
+
+    def fingerprint(self, model):
+        return [param.tolist() for param in model.parameters()], torch.get_rng_state().tolist()
+
+    def curves(self, model):
+        return {"train/loss": self.losses}
+
+    def params(self, model):
+        return {"optimizer": "SGD", "optimizer.lr": 0.1, "optimizer.momentum": 0.9, "model": "Sequential", "model.parameters": 178}
+
+
+def test_a_classifier_is_one_run_with_its_losses_epochs_and_facts(observed):
+    train_loader, val_loader = DataLoader(DS, 32, shuffle=True), DataLoader(DS, 50)
+    model = mlp()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    criterion = nn.CrossEntropyLoss()
+    losses, val_losses = [], []
+    for _ in range(3):
+        model.train()
+        for x, y in train_loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.eval()
+        val_loss = 0.0
+        with torch.no_grad():
+            for x, y in val_loader:
+                val_loss += criterion(model(x), y).item() * len(x)
+        val_losses.append(val_loss / len(DS))
+    (run,) = finished(observed)
+    assert (run.name, run.status) == ("Sequential-1", "finished")
+    assert points(run, "train/loss") == losses
+    assert points(run, "val/loss") == pytest.approx(val_losses)
+    assert run.history("val/loss").steps.tolist() == [3, 7, 11]
+    assert points(run, "epoch") == [0, 1, 2]
+    assert points(run, "lr") == [0.01]
+    assert all(samples > 0 for samples in points(run, "time/samples_per_s"))
+    expected = {"optimizer": "Adam", "optimizer.betas": [0.9, 0.999], "model.trainable": 178, "model.bytes": 712, "model.device": "cpu"}
+    expected |= {"loader.batch_size": 32, "loader.samples": 128, "loader.sampler": "RandomSampler"}
+    assert {key: run.params.get(key) for key in expected} == expected
+    assert run.metrics["loop/steps"] == 12
+    assert run.metrics["loop/epochs"] == 3
+    assert [artifact.name for artifact in run.artifacts] == ["model.txt"]
+    assert run.tags["autotrack.inferred"] == "runs, model, epochs, names, val/loss"
+
+
+def test_a_run_ends_with_its_optimizer_and_goes_on_if_that_steps_again(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    classify(model, optimizer)
+    other = nn.Linear(8, 2)
+    classify(other, torch.optim.SGD(other.parameters(), lr=0.1), epochs=5)
+    assert [run.status for run in observed.runs()] == ["finished", "finished"]
+    classify(model, optimizer)
+    first, second = observed.runs()
+    assert (first.status, second.status) == ("running", "finished")
+    del optimizer
+    first, second = observed.runs()
+    assert [first.status, first.metrics["loop/steps"], second.metrics["loop/steps"]] == ["finished", 8, 20]
+
+
+def test_what_is_logged_after_a_loop_is_the_loops(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    classify(model, optimizer)
+    runs.log({"test/accuracy": 0.5})
+    assert observed.run().metrics["test/accuracy"] == 0.5
+    assert optimizer.state is not None
+
+
+def test_a_loop_speaks_to_the_users_run_and_a_second_one_to_a_child(observed):
+    with runs.start_run("mine"):
+        for _ in range(2):
+            model = mlp()
+            classify(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    with runs.start_run("another"):
+        losses = classify(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    assert observed.tree() == {"mine": ["Sequential"], "another": []}
+    assert points(observed.runs()[-1], "train/loss") == losses
+
+
+def test_a_thread_that_dies_has_a_failed_run(observed, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    def train():
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        classify(model, optimizer)
+        raise ValueError("theirs")
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    run = observed.run()
+    assert (run.status, run.error) == ("failed", "ValueError: theirs")
+
+
+def test_inference_attacks_and_functional_training_make_no_run(observed):
+    model = mlp().eval()
+    unused = torch.optim.Adam(model.parameters())
+    with torch.no_grad():
+        for x, y in DataLoader(DS, 32):
+            F.cross_entropy(model(x), y)
+    for index in range(5):
+        x = X[index : index + 1].clone().requires_grad_(True)
+        model.zero_grad()
+        F.cross_entropy(model(x), Y[index : index + 1]).backward()
+    params = {name: param.detach() for name, param in model.named_parameters()}
+    torch.func.grad(lambda p: F.cross_entropy(torch.func.functional_call(model, p, (X,)), Y))(params)
+    assert unused.state == {}
+    assert finished(observed) == []
+
+
+def test_an_attack_on_the_inputs_within_a_training_is_not_its_loss(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for x, y in DataLoader(DS, 32):
+        delta = torch.zeros_like(x, requires_grad=True)
+        for _ in range(3):
+            attack = F.cross_entropy(model(x + delta), y)
+            attack.backward()
+            delta = (delta + 0.01 * delta.grad.sign()).detach().requires_grad_(True)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x + delta.detach()), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    (run,) = finished(observed)
+    assert points(run, "train/loss")[1:] == losses[1:]
+    assert [key for key in run.statistics if "attack" in key] in ([], ["attack"])
+
+
+def test_a_loss_that_is_divided_by_the_size_of_its_batch_stays_divided(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    said = []
+    for number, (x, y) in enumerate(DataLoader(DS, 16)):
+        loss = F.cross_entropy(model(x), y, reduction="sum") / 16
+        loss.backward()
+        said.append(loss.item())
+        if number % 2:
+            optimizer.step()
+            optimizer.zero_grad()
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == pytest.approx([(a + b) / 2 for a, b in zip(said[::2], said[1::2])])
