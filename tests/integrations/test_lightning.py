@@ -255,6 +255,23 @@ def test_a_learning_rate_that_the_user_logs_himself_is_his(observed):
     assert len({step for step, _ in points(run, "lr")}) == len(points(run, "lr"))
 
 
+def test_the_gradients_norm_where_it_is_clipped(observed):
+    norms = []
+
+    class Look(Callback):
+        def on_before_optimizer_step(self, trainer, module, optimizer):
+            norms.append(float(torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in module.parameters()]))))
+
+    trainer_of(callbacks=[Look()], gradient_clip_val=0.01).fit(Net(), loader_of())
+    recorded = points(observed.run(), "grad_norm")
+    assert recorded == [(step, pytest.approx(norms[step])) for step in (1, 3, 5, 7, 9)]
+
+
+def test_without_clipping_no_norm_is_computed(observed):
+    trainer_of().fit(Net(), loader_of())
+    assert "grad_norm" not in observed.run().statistics
+
+
 def test_times_and_throughput(observed):
     class Slow(Net):
         def training_step(self, batch, index):
@@ -398,6 +415,7 @@ def test_manual_optimization_of_two_optimizers(observed):
         assert points(run, name) == [(step, pytest.approx(value)) for step, value in memory.points[name]]
     assert (run.params["optimizer.0"], run.params["optimizer.1"], run.params["optimizer.1.lr"]) == ("Adam", "SGD", 0.2)
     assert (points(run, "lr/Adam")[0], points(run, "lr/SGD")[0]) == ((1, 0.01), (1, 0.2))
+    assert {"grad_norm/0", "grad_norm/1"} <= set(run.statistics)
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
@@ -441,6 +459,25 @@ def test_a_fit_joins_the_users_run_and_so_does_its_test(observed):
         trainer.test(net, loader_of(), verbose=False)
     assert observed.tree() == {"mine": []}
     assert {"test_loss", "train_loss_step", "lr"} <= set(observed.run().statistics)
+
+
+@pytest.mark.parametrize("names", [("torch", "lightning"), ("lightning", "torch")])
+def test_beside_the_capture_of_plain_loops_nothing_is_recorded_twice(tracked, names):
+    for name in names:
+        loader.autolog(name)
+    trainer = trainer_of(gradient_clip_val=1.0, enable_checkpointing=True)
+    trainer.fit(Net(), loader_of(), loader_of())
+    trainer.test(dataloaders=loader_of(), verbose=False)
+    run = tracked.run()
+    assert len(tracked.runs()) == 1
+    users = {"train_loss_step", "train_loss_epoch", "val_loss", "test_loss"}
+    ours = {"lr", "epoch", "grad_norm", "time/step_s", "time/epoch_s", "time/samples_per_s"}
+    assert {key for key in run.statistics if not key.startswith("system/")} == users | ours
+    for key in run.statistics:
+        steps = run.history(key).steps.tolist()
+        assert len(set(steps)) == len(steps) or key.startswith("system/"), key
+    assert [each.kind for each in run.artifacts].count("checkpoint") == 1
+    assert not any(name.startswith("torch") or "inferred" in name for name in run.tags)
 
 
 # --- what is silent ---------------------------------------------------------------------------------------------------
@@ -620,7 +657,8 @@ def test_a_trainer_that_is_gone_leaves_nothing(observed):
     assert LISTENERS._by_trainer == {}
 
 
-def test_a_compiled_step_has_as_many_graphs_and_breaks(tracked):
+@pytest.mark.parametrize("others", [(), ("torch",)])
+def test_a_compiled_step_has_as_many_graphs_and_breaks(tracked, others):
     import torch._dynamo
 
     def counted():
@@ -638,6 +676,9 @@ def test_a_compiled_step_has_as_many_graphs_and_breaks(tracked):
         counters = torch._dynamo.utils.counters
         return dict(counters["stats"]), sum(counters["graph_break"].values())
 
-    plain = counted()
+    for name in others:
+        loader.autolog(name)
+    counted()  # the first time something of torch's own is compiled as well
+    without = counted()
     loader.autolog("lightning")
-    assert counted() == plain
+    assert counted() == without

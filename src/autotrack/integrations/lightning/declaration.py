@@ -10,6 +10,7 @@ RECORDS: list[tuple[str, str, str]] = [
     ("Trainer.fit", "hyperparameters of module and data module; seed, ckpt_path", "save_hyperparameters, seed_everything"),
     ("Trainer.fit", "trainer.*, optimizer.*, scheduler.*, early_stopping.*, checkpoint.*", "the Trainer"),
     ("Trainer.fit", "lr (of each group), time/step_s, time/samples_per_s at each step that Lightning logs; time/epoch_s", "the loop"),
+    ("Trainer.fit", "grad_norm, where gradients are clipped by norm", "clip_grad_norm_"),
     ("Trainer.fit", "table model_summary; model.parameters, model.trainable, model.bytes; the data loaders", "the module, the loaders"),
     ("ModelCheckpoint", "table checkpoints: path, step, score, bytes; best_model_path, best_model_score; the best and the newest file", "as saved"),
     ("EarlyStopping", "early_stopping/best_score, early_stopping/stopped_epoch", "the callback"),

@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from autotrack.instrument import Integration, Observed
+from autotrack.instrument import Integration, Observed, guarded
+from autotrack.instrument.patches import Patch
 from autotrack.integrations.lightning.declaration import OLDEST, ROOTS
 from autotrack.integrations.lightning.listening import LISTENERS
 
-MAX = sys.maxsize
+NEVER = sys.maxsize
 
 
 def ears_of(name: str) -> Integration:
@@ -32,13 +33,15 @@ def ears_of(name: str) -> Integration:
             metrics = args[0] if args else kwargs["metrics"]
             listener.logged(metrics, args[1] if len(args) > 1 else kwargs.get("step"))
 
-    @ears.watch(f"{connector}.on_batch_start")
-    def on_batch_start(connector: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        listener = LISTENERS.of(connector.trainer)
-        if listener is not None:
-            trainer = connector.trainer
-            if not (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % (trainer.log_every_n_steps or MAX):
-                listener.step_begins(args[0] if args else kwargs["batch"])
+    @ears.wrap(f"{connector}.on_batch_start")
+    def at_batch_start(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+        def on_batch_start(connector: Any, *args: Any, **kwargs: Any) -> Any:
+            started = original(connector, *args, **kwargs)
+            if patch.on:
+                batch_starts(connector.trainer, args, kwargs)
+            return started
+
+        return on_batch_start
 
     @ears.watch(f"{root}.loops.fit_loop:_FitLoop.on_advance_start")
     def on_advance_start(loop: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
@@ -71,7 +74,35 @@ def ears_of(name: str) -> Integration:
         finally:
             listener.muted -= 1
 
+    @ears.wrap("torch.nn.utils.clip_grad:clip_grad_norm_", "torch.nn.utils:clip_grad_norm_")
+    def at_clipping(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+        import torch  # it is there by now
+
+        def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
+            norm = original(*args, **kwargs)
+            if not torch.compiler.is_compiling() and patch.on:
+                clipped(name, norm)
+            return norm
+
+        return clip_grad_norm_
+
     return ears
+
+
+@guarded
+def batch_starts(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """A batch of any loop is there; only of a step that will be logged something is noted."""
+    listener = LISTENERS.of(trainer)
+    if listener is not None and not (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % (trainer.log_every_n_steps or NEVER):
+        listener.step_begins(args[0] if args else kwargs["batch"])
+
+
+@guarded
+def clipped(name: str, norm: Any) -> None:
+    """Gradients were clipped, perhaps by a Trainer, and perhaps by one of this name."""
+    listener = LISTENERS.here()
+    if listener is not None and listener.fit.integration == name:
+        listener.clipped(norm)
 
 
 class Ears:

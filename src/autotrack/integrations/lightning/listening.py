@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autotrack.instrument import Fit, asked, guard
+from autotrack.instrument import Fit, asked, current_fit, guard
 from autotrack.integrations.lightning import facts
 
 MOST_KEPT_BYTES = 512 * 1024 * 1024  # a larger checkpoint is told of, and stays where it is
@@ -50,6 +50,7 @@ class Listener:
         self._rates: list[tuple[str, list[dict[str, Any]], int]] = []
         self._batch_size: int | None = None  # of the only training loader; None if samples cannot be counted
         self._step = Step(-1, 0.0, [], 0)  # the last that is to be logged, as it began
+        self._norms: list[Any] = []  # of gradients that were clipped since then
         self._since: Mark | None = None  # from where on this epoch's rate is counted
         self._epoch_began: float | None = None
         self._epoch_told = -1  # the step at which
@@ -143,7 +144,13 @@ class Listener:
             self._rates = facts.learning_rates(optimizers)
         lrs = [groups[index]["lr"] for _, groups, index in self._rates]
         rows = 0 if self._batch_size is None else facts.rows_of(batch)
+        self._norms = []
         self._step = Step(self._trainer.fit_loop.epoch_loop._batches_that_stepped, time.perf_counter(), lrs, rows)
+
+    def clipped(self, norm: Any) -> None:
+        """Gradients were clipped by norm; kept if the step will be logged."""
+        if self._step.number == self._trainer.fit_loop.epoch_loop._batches_that_stepped:
+            self._norms.append(norm)
 
     def epoch_ends(self) -> None:
         """The metrics of a training epoch are logged next."""
@@ -188,6 +195,7 @@ class Listener:
             if rate is not None:
                 ours["time/samples_per_s"] = rate
             ours |= {name: lr for (name, _, _), lr in zip(self._rates, self._step.lrs, strict=True)}
+            ours |= {"grad_norm" if len(self._norms) == 1 else f"grad_norm/{place}": norm for place, norm in enumerate(self._norms)}
         self._since = Mark(now, self._batches(), self._validated())
         return {name: value for name, value in ours.items() if name not in self._heard}
 
@@ -288,6 +296,13 @@ class Listeners:
         """The listener of a Trainer, unless it is muted."""
         found = self._by_trainer.get(id(trainer))
         return None if found is None or found.muted else found
+
+    def here(self) -> Listener | None:
+        """That of the fit that is open in this thread."""
+        if not self._by_trainer:
+            return None
+        fit = current_fit()
+        return next((each for each in list(self._by_trainer.values()) if each.fit is fit and not each.muted), None)
 
     def even_muted(self, trainer: Any) -> Listener | None:
         return self._by_trainer.get(id(trainer))
