@@ -10,7 +10,7 @@ from pathlib import Path
 from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
-TITLES = {"sklearn": "scikit-learn", "torch": "PyTorch", "xgboost": "XGBoost"}
+TITLES = {"argparse": "Command line", "sklearn": "scikit-learn", "torch": "PyTorch", "xgboost": "XGBoost"}
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)
 
 PAGE = """# What is recorded

@@ -32,7 +32,9 @@ logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "argparse": "autotrack.integrations.command_line:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "tensorboardX": "autotrack.integrations.tensorboardx:integration",
     "torch": "autotrack.integrations.torch:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
