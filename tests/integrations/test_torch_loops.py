@@ -30,9 +30,8 @@ KEPT = ("left", "generators", "stdout", "stderr", "files", "ended", "process")  
 BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series that are no losses
 
 # What is not as it should be yet; strictly, so that a line goes with its reason.
-OPEN = {
-}
-OPEN_DIFFERENCES = {}
+OPEN: dict[str, str] = {}
+OPEN_DIFFERENCES: dict[str, str] = {}
 
 
 def each(names, open_ones):
@@ -126,7 +125,7 @@ def differences(want, run):
         "amp": "loop/amp" in run["metrics"],
         "by_hand": run["metrics"].get("loop/update") == "by hand",
         "scheduler": run["params"].get("scheduler"),
-        "checkpoints": {name: [meta.get("kind"), step] for name, kind, step, meta in run["artifacts"] if kind == "checkpoint"},
+        "checkpoints": [[Path(row["path"]).name, row["kind"].split(":")[0], row["step"]] for row in run["tables"].get("checkpoints.jsonl", ())],
     }
     want = {"kind": "torch", "status": "finished", "error": None, "amp": False, "by_hand": False, "per_step": 1, **want}
     for key, value in want.items():
