@@ -129,3 +129,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+from autotrack import by_name as _by_name  # noqa: E402 - it may import more of us, where a framework is there already
+
+_by_name.wait()

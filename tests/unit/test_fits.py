@@ -26,6 +26,9 @@ class Estimator:
         self.fit(X)
         return 1
 
+    def evaluate(self, X=None):
+        return 0.5
+
 
 class Ridge(Estimator):
     pass
@@ -73,6 +76,13 @@ class Hooked(Estimator):
         return self
 
 
+class Searching(Estimator):
+    """Looks for the best by training itself again and again."""
+
+    def fit_predict(self, X=None):
+        return [self.fit(X) for _ in range(2)]
+
+
 def train(params, callbacks=()):
     for callback in callbacks:
         callback()
@@ -92,6 +102,14 @@ def frameworks(monkeypatch):
     models = Integration("toyestimators", requires="toyestimators")
     engine = Integration("toyboosting", requires="toyboosting", engine_of=["toyestimators"])
 
+    fitted = {}
+
+    @models.fit("toyestimators:Estimator.evaluate", goes_on=fitted.get)
+    def evaluate(fit: Fit, call: Call) -> Observed:
+        fit.params({"eta": 7.0, "told": "late"})
+        score = yield
+        fit.summary(score=score)
+
     @models.fit_family(
         "toyestimators:Estimator",
         "fit",
@@ -101,11 +119,14 @@ def frameworks(monkeypatch):
     )
     def observe(fit: Fit, call: Call) -> Observed:
         fit.name(type(call.instance).__name__)
+        fitted[call.instance] = fit
         fit.params({"eta": None, **{name: value for name, value in call.instance.params.items() if isinstance(value, float)}})
         if isinstance(call.instance, Search):
             fit.unmute(lambda model: model is getattr(call.instance, "best", None))
         if isinstance(call.instance, Hooked) and call.instance.params.get("hosts"):
             fit.host()
+        if isinstance(call.instance, Searching):
+            fit.host(itself=call.method == "fit_predict")
         yield
         if isinstance(call.instance, Search):
             for candidate in call.instance.params["candidates"]:
@@ -154,6 +175,7 @@ SITUATIONS = [
     ("a search in a pipeline does not tell", lambda: Pipeline(steps=[Search(candidates=[Booster(C=1)])]).fit(), ["Pipeline"]),
     ("a loop is many runs", lambda: [Ridge().fit() for _ in range(3)], ["Ridge", "Ridge", "Ridge"]),
     ("what a host fits is its child", lambda: Hooked(call=lambda: [Booster().fit(), Ridge().fit()], hosts=1).fit(), ["Hooked(Booster~, Ridge)"]),
+    ("what trains itself again is its own child", lambda: Searching().fit_predict(), ["Searching(Searching, Searching)"]),
     ("a stranger inside is silent", lambda: boosting.train({}, [Booster().fit]), ["toyboosting~"]),
 ]
 
@@ -175,6 +197,60 @@ def test_the_first_fit_in_a_users_run_is_part_of_it_and_each_further_one_a_child
     mine = next(run for run in tracked.runs() if run.name == "mine")
     assert mine.params == {"lr": 0.5, "eta": 0.1, "depth": 3, "seed": None}
     assert mine.status == "finished"
+
+
+def scored(tracked):
+    return {run.name.rpartition("-")[0] or run.name: run.metrics["score"] for run in tracked.runs() if "score" in run.metrics}
+
+
+def test_an_evaluation_adds_to_the_run_of_its_fit(tracked):
+    model = Ridge(eta=0.1)
+    model.fit()
+    ended = tracked.run().ended
+    model.evaluate()
+    run = tracked.run()
+    assert (run.metrics["score"], run.status, run.ended) == (0.5, "finished", ended)
+    assert run.params == {"eta": 0.1, "told": "late"}
+
+
+def test_an_evaluation_without_a_fit_has_a_run_of_its_own(tracked):
+    Ridge().evaluate()
+    assert tracked.run().metrics["score"] == 0.5
+
+
+def test_an_evaluation_in_a_run_of_the_users_is_in_the_fits_run_if_that_lies_there(tracked):
+    first, second = Ridge(), Ridge()
+    with autotrack.start_run("mine"):
+        first.fit()
+        second.fit()
+        second.evaluate()
+    assert scored(tracked) == {"Ridge": 0.5}
+    with autotrack.start_run("another"):
+        first.evaluate()
+    assert scored(tracked) == {"Ridge": 0.5, "another": 0.5}
+
+
+def test_an_evaluation_of_what_a_host_fitted_adds_to_that_run(tracked):
+    def trial():
+        model = Booster()
+        model.fit()
+        model.evaluate()
+
+    Hooked(call=trial, hosts=1).fit()
+    assert story(tracked) == ["Hooked(Booster~)"]
+    assert scored(tracked) == {"Booster": 0.5}
+
+
+def test_ctrl_c_that_a_framework_turned_into_an_exit_is_an_interruption(tracked):
+    def leave():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        Hooked(call=leave).fit()
+    assert (tracked.run().status, tracked.run().error) == ("interrupted", "KeyboardInterrupt")
 
 
 def test_a_run_that_the_user_opens_inside_a_fit_is_fitted_into(tracked):

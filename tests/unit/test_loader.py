@@ -236,3 +236,25 @@ def test_autolog_imports_no_framework_and_is_quick():
 
 sys.modules["tests_of_loader"] = types.ModuleType("tests_of_loader")
 sys.modules["tests_of_loader"].INTEGRATION = Integration("x", requires="x")
+
+
+def test_what_is_woken_by_a_callback_is_not_wanted_whole(tracked, installed):
+    installed("toyone")
+    import_("toyone")
+    loader.wake("toyone")
+    assert not loader.wants("toyone")
+    assert said("toyone") == ("1.0", True, "observed where its callback is used; autolog() was not called for it")
+    loader.autolog("toyone")
+    assert loader.wants("toyone")
+    assert said("toyone") == ("1.0", True, "observed")
+    loader.disable()
+    assert not loader.wants("toyone")
+    assert said("toyone") == ("1.0", False, "autolog() was not called for it")
+
+
+def test_a_callback_wakes_nothing_where_all_is_off(installed, monkeypatch):
+    installed("toyone")
+    original = import_("toyone").train
+    monkeypatch.setenv("AUTOTRACK_DISABLED", "1")
+    loader.wake("toyone")
+    assert import_("toyone").train is original

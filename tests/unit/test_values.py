@@ -169,7 +169,7 @@ def test_long_texts_are_cut_with_a_mark():
     assert param("x", "a" * 1000, values.SHORT) == "a" * 500 + "… (1000 characters)"
     assert param("x", "a" * 1000) == "a" * 1000
     assert param("x", "a" * 20_000).endswith("… (20000 characters)")
-    assert param("x", list(range(10_000)), 500).endswith("entries)")
+    assert param("x", list(range(10_000)), 500).endswith("… (10000 entries)")
     assert flatten_params({"id2label": {i: f"label {i}" for i in range(2000)}})["id2label"].endswith("… (2000 entries)")
     assert len(flatten_params({"small": {i: i for i in range(900)}})) == 900
 

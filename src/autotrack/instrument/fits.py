@@ -97,7 +97,7 @@ class Ledger:
 class Voice:
     """What one run is told by one fit and by the engines that joined it."""
 
-    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "opened", "run", "stem")
+    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "log", "opened", "run", "stem")
 
     def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
         self.run = run
@@ -110,6 +110,7 @@ class Voice:
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
         self._every = max(1, tracker().settings.every_n_steps)
+        self.log: Callable[[Mapping[str, Any], int], None] = run.pen() if self._every == 1 else self._thinned
 
     def params(self, values: Mapping[str, Any], *, engine: bool) -> None:
         said = {}
@@ -125,12 +126,14 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def log(self, metrics: Mapping[str, Any], step: int, at: float | None = None) -> None:
-        if self._every == 1 or step % self._every == 0:
-            if at is None:
-                self.run.log(metrics, step)
-            else:
-                self.run.log_at(metrics, step, at)
+    def _thinned(self, metrics: Mapping[str, Any], step: int) -> None:
+        if step % self._every == 0:
+            self.run.log(metrics, step)
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """As ``log``, of what was measured before now: at ``at``, in UTC seconds."""
+        if step % self._every == 0:
+            self.run.log_at(metrics, step, at)
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """As ``log``, of one float."""
@@ -139,14 +142,12 @@ class Voice:
             return say
         return lambda value, step: say(value, step) if step % every == 0 else time.time()
 
-    def close(self) -> None:
-        """Tell what was held back."""
+    def close(self, took_s: float | None) -> None:
+        """Tell how long it took, and what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
         if unsaid:
             self.run.note_params(unsaid)
-        nested = self.ledger.summary()
-        if nested:
-            self.run.summary(nested)
+        self.run.summary({"time/fit_s": time.perf_counter() - self.began if took_s is None else took_s, **self.ledger.summary()})
 
 
 class Fit:
@@ -157,7 +158,8 @@ class Fit:
     """
 
     __slots__ = (
-        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach", "who",
+        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach",
+        "stays", "who",
     )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
@@ -175,6 +177,7 @@ class Fit:
         self._joined = False  # an engine: its host's run is told
         self._outcome: Outcome | None = None  # what the framework hides
         self._around: Run | None = None  # the run that was current when it began
+        self.stays: bool | None = None  # current without a block around it; False once it left
 
     @property
     def is_here(self) -> bool:
@@ -190,6 +193,11 @@ class Fit:
     def run_id(self) -> str | None:
         """The run that it speaks to."""
         return None if self._voice is None else self._voice.run.id
+
+    @property
+    def run(self) -> Run | None:
+        """The run that it speaks to, for an object of the user's that is to lead to it."""
+        return None if self._voice is None else self._voice.run
 
     @property
     def own_run(self) -> Run | None:
@@ -222,7 +230,10 @@ class Fit:
         voice = self._voice
         if voice is None:
             return
-        voice.log(metrics, step, at)
+        if at is None:
+            voice.log(metrics, step)
+        else:
+            voice.log_at(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
@@ -262,7 +273,7 @@ class Fit:
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
-            self._voice.run.log_table(name, rows)
+            self._voice.run.note_table(name, rows)
 
     @guarded
     def text(self, filename: str, text: str) -> None:
@@ -343,9 +354,14 @@ class Fit:
             self.ledger.call(instance, name)
 
     @guarded
-    def host(self) -> None:
-        """Whatever is fitted inside is a run of its own, a child of this one."""
+    def host(self, *, itself: bool = False) -> None:
+        """Whatever is fitted inside is a run of its own, a child of this one.
+
+        ``itself``: also what this very instance fits inside, as a trainer does that searches by training itself again.
+        """
         self.hosts = self._voice is not None
+        if itself:
+            self.who = 0
 
     @guarded
     def outcome(self, status: Status, error: BaseException | None = None) -> None:
@@ -356,8 +372,26 @@ class Fit:
         """Make a fit that ``begin`` began the current one, for a block."""
         return Within(self, self.own_run)
 
+    def _stay(self) -> None:
+        """Be the current one from here on, until the end."""
+        if self.own_run is not None:
+            runs.keep_current(self.own_run)
+        self.stays = True
+        _current.set(self)
+
+    def _leave(self) -> None:
+        """Be current no longer; nothing if it did not stay."""
+        if not self.stays:
+            return
+        self.stays = False
+        if self.own_run is not None:
+            runs.leave(self.own_run)
+        if _current.get() is self:
+            _current.set(still_open(self.outer))
+
     def end(self, status: Status = "finished", error: BaseException | str | None = None, *, ended: float | None = None) -> None:
         """End a fit that ``begin`` began; ``ended`` in UTC seconds, if that was earlier."""
+        self._leave()
         if self._outcome is None:
             self._outcome = (status, error)
         close_fit(self, None, None, ended)
@@ -385,6 +419,26 @@ def _unheard(_value: float, _step: int) -> float:
     return time.time()
 
 
+def still_open(fit: Fit | None) -> Fit | None:
+    """The innermost fit that did not leave while another one, or a copy of the context, had it still."""
+    while fit is not None and fit.stays is False:
+        fit = fit.outer
+    return fit
+
+
+def stay(framework: Framework, stem: str, experiment: str) -> Fit:
+    """A fit that is current from here on until it is ended: of a loop that no block can be put around.
+
+    One of the same framework that nobody ended makes way: it is not ended by that, but current no longer.
+    """
+    before = _current.get()
+    if before is not None and before.stays and before.integration == framework.name:
+        before._leave()
+    fit = open_fit(framework, None, True, False, stem, experiment=experiment)
+    fit._stay()
+    return fit
+
+
 def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Pairs as a mapping; a name that comes more than once is a list of its values."""
     values: dict[str, Any] = {}
@@ -401,13 +455,23 @@ def of_pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def open_fit(
-    framework: Framework, instance: object, speaks: bool, mutes: bool, stem: str = "", started: float | None = None, site: str = ""
+    framework: Framework,
+    instance: object,
+    speaks: bool,
+    mutes: bool,
+    stem: str = "",
+    *,
+    earlier: Callable[[Any], Fit | None] | None = None,
+    experiment: str = "",
+    started: float | None = None,
+    site: str = "",
 ) -> Fit:
     """The rule of nesting. The fit is not current yet: see ``Within``.
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
+    ``earlier``: the fit of an instance whose run this call adds to (an evaluation after a training), unless the user has opened another run.
     """
-    outer = _current.get()
+    outer = still_open(_current.get())
     base = runs.current_run()
     name = framework.name
     who = 0 if instance is None else id(instance)
@@ -415,8 +479,12 @@ def open_fit(
     if outer is None or (outer.hosts and outer.who != who) or (outer.base is not base and outer.base is not ANY):
         fit = Fit(name, who)  # outermost, or hosted, or in a run that the user opened inside a fit: owns a run
         fit.base = base
-        if speaks:
-            voice = _voice_for(framework, base, outer, stem or (name if instance is None else type(instance).__name__), started, site)
+        before = _voice_before(earlier, instance, base) if speaks and earlier is not None else None
+        if before is not None:
+            fit._voice, fit._joined = before, True
+        elif speaks:
+            stem = stem or (name if instance is None else type(instance).__name__)
+            voice = _voice_for(framework, base, outer, stem, experiment=experiment, started=started, site=site)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -447,21 +515,35 @@ def open_fit(
 def begin_fit(framework: Framework, stem: str, started: float | None, site: str) -> Fit:
     """A fit that no call stands around: what the user logs meanwhile outside of all runs belongs to it, and it dies with its thread."""
     around = runs.current_run()
-    fit = open_fit(framework, None, True, False, stem, started, site)
+    fit = open_fit(framework, None, True, False, stem, started=started, site=site)
     fit._around = around
     if fit.own_run is not None:
         fit.own_run.live_alone()
     return fit
 
 
-def _voice_for(framework: Framework, parent: Run | None, host: Fit | None, stem: str, started: float | None, site: str) -> Voice | None:
+def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, current: Run | None) -> Voice | None:
+    """The voice of an earlier fit that a call goes on with; None where there is none, or the user has another run open."""
+    with guard("asking which fit a call goes on with"):
+        known = earlier(instance)
+        voice = None if known is None else known._voice
+        if voice is not None and (current is None or current is voice.run or current.id == voice.run.parent_id):
+            return voice
+    return None
+
+
+def _voice_for(
+    framework: Framework, parent: Run | None, host: Fit | None, stem: str, *, experiment: str = "", started: float | None = None, site: str = ""
+) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
     if parent is not None and parent is not hosting and _adopt(parent):
         run, opened = parent, False
     else:
         parent = hosting if parent is None else parent
-        run, opened = runs.open_run(framework.name, stem=stem, call_site=site or call_site(framework.name), parent=parent, started=started), True
+        site = site or call_site(framework.name)
+        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=site, parent=parent, started=started)
+        opened = True
     if run.is_silent:
         return None
     voice = Voice(run, opened=opened, stem=stem)
@@ -522,8 +604,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None, ended
         took_s = ended - voice.run.started
     try:
         with guard("closing a fit"):
-            voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
-            voice.close()
+            voice.close(took_s)
     finally:
         if voice.opened:
             with guard("ending a run"):

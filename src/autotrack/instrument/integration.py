@@ -24,7 +24,7 @@ import wrapt
 from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
-from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit
+from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
 from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, note_aliases, rebind_aliases
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
@@ -80,17 +80,24 @@ class Integration:
             self._version = version_of(self.package, self.requires)
         return self._version
 
-    def fit(self, *targets: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False) -> Callable[[Hook], Hook]:
+    def fit(
+        self,
+        *targets: str,
+        when: Predicate = always,
+        mutes: Predicate = never,
+        by_instance: bool = False,
+        goes_on: Callable[[Any], Fit | None] | None = None,
+    ) -> Callable[[Hook], Hook]:
         """Declare a training entry point: ``module:function`` or ``module:Class.method``, under all its names.
 
         ``when(instance)`` says no of what deserves no run (a scaler): the call is silent, and so is what it fits inside.
         ``mutes(instance)`` says yes where what is fitted inside is silent, engines too (searches, ensembles). Both are
         asked before any hook; what they say of an instance holds for its class, unless they are to be asked ``by_instance``,
-        at each call.
+        at each call. ``goes_on(instance)`` is the earlier fit whose run the call adds to (an evaluation after a training), or None.
         """
 
         def declare(hook: Hook) -> Hook:
-            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance)
+            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance, goes_on)
             self._declared.append(_Functions(targets, entry.observe))
             return hook
 
@@ -155,6 +162,13 @@ class Integration:
         ``started`` in UTC seconds, if it began before now; ``site`` is the user's line, ``file:line:function``, if it is not running now.
         """
         return begin_fit(self, name, started, site)
+
+    def begin_current(self, name: str, *, experiment: str = "") -> Fit:
+        """As ``begin``, and what is fitted until its end is inside it; one that nobody ended makes way for the next.
+
+        ``experiment``: the user's own word for what the run belongs to, if the framework asks him for one.
+        """
+        return stay(self, name, experiment)
 
     def enable(self, *, sweep: bool = True) -> None:
         """Put the patches on: now in modules that are there, in others when they are imported. Never imports one.
@@ -271,7 +285,15 @@ class _Family(_Declared):
 class _Entry:
     """A training entry point: its hook, and what is known of the classes that were fitted through it."""
 
-    def __init__(self, integration: Integration, hook: Hook, when: Predicate, mutes: Predicate, by_instance: bool) -> None:
+    def __init__(
+        self,
+        integration: Integration,
+        hook: Hook,
+        when: Predicate,
+        mutes: Predicate,
+        by_instance: bool,
+        goes_on: Callable[[Any], Fit | None] | None = None,
+    ) -> None:
         self._when = when
         self._mutes = mutes
         self._by_instance = by_instance
@@ -284,7 +306,7 @@ class _Entry:
                 return None
             instance = args[0] if patch.is_method and args else None
             speaks, mutes = self._answers.get(type(instance)) or self._ask(instance)
-            fit = open_fit(integration, instance, speaks, mutes)
+            fit = open_fit(integration, instance, speaks, mutes, earlier=goes_on)
             if fit.is_silent:
                 return _Silent(fit, instance, args, kwargs)
             return _Heard(fit, hook, patch, instance, args, kwargs)

@@ -25,15 +25,20 @@ from autotrack.guard import guard
 from autotrack.instrument import threads
 from autotrack.instrument.integration import Integration, version_of
 from autotrack.instrument.patches import Patches
-from autotrack.recording import tracker
+from autotrack.recording import place, tracker
+from autotrack.recording.mounts import file_system_of
 from autotrack.settings import load as load_settings
 
 logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "lightning": "autotrack.integrations.lightning:integration",
+    "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
+    "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
     "torch": "autotrack.integrations.torch:integration",
+    "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",
 }
 
@@ -104,6 +109,15 @@ class Loader:
             return list(self._awake[name].missing)
         return [] if is_installed(name) else [IntegrationError(f"{name} is not installed, so it cannot be observed yet")]
 
+    def wake(self, name: str) -> None:
+        """Observe one framework as far as the user asks for it in the framework's own words (a callback, ``report_to=``)."""
+        if name not in self._awake and not is_off():
+            self._wake(name, sweep=True)
+
+    def wants(self, name: str) -> bool:
+        """Whether ``autolog()`` was called for it."""
+        return name in self._wanted
+
     def drop(self, names: Collection[str]) -> None:
         """Observe these no longer."""
         with self._lock:
@@ -128,6 +142,8 @@ class Loader:
         integration = self._awake.get(name)
         if integration is not None:
             missing = "; ".join(str(error) for error in integration.missing)
+            if name not in self._wanted:
+                return IntegrationStatus(name, integration.version, True, "observed where its callback is used; autolog() was not called for it")
             return IntegrationStatus(name, integration.version, True, f"observed, except: {missing}" if missing else "observed")
         version = version_of(name, "") if name in sys.modules else ""
         if not is_installed(name):
@@ -187,6 +203,16 @@ def load(where: str) -> Integration:
     return found
 
 
+def wake(name: str) -> None:
+    """Observe one framework for a callback of ours that the user handed to it; see Loader.wake."""
+    LOADER.wake(name)
+
+
+def wants(name: str) -> bool:
+    """Whether ``autolog()`` was called for a framework."""
+    return LOADER.wants(name)
+
+
 def is_installed(name: str) -> bool:
     """Whether a module could be imported; looks for it without importing it."""
     if name in sys.modules:
@@ -195,6 +221,16 @@ def is_installed(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
         return False
+
+
+def prepare() -> None:
+    """Ask what is asked once a process: now rather than in its first fit."""
+    place.host()
+    place.user()
+    here = tracker.existing()
+    local = load_settings().local if here is None else here.local
+    if local is not None:
+        file_system_of(str(local / "journal"))
 
 
 def is_off() -> bool:
@@ -230,6 +266,7 @@ def autolog(
         raise IntegrationError(f"autotrack has no integration {unknown[0]!r}; it has: {', '.join(sorted(LOADER.known))}")
     if is_off():
         return
+    prepare()
     if chosen:
         tracker.configure(**chosen)
     LOADER.exclude(excluded)

@@ -37,6 +37,8 @@ def outcome_of(error: BaseException | None) -> Outcome:
     if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_cancelled(error):  # cut short from outside; nothing failed
         return "interrupted", error
     if isinstance(error, SystemExit):
+        if isinstance(error.__context__, KeyboardInterrupt):  # who caught Ctrl-C and left in good order (Lightning)
+            return "interrupted", error.__context__
         return outcome_of_exit(error.code)
     return "failed", error
 

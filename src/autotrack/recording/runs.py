@@ -44,6 +44,7 @@ ID_LENGTH = 26
 
 _OFF = Settings(disabled=True)
 
+_written = json.JSONEncoder().encode
 _current: ContextVar[Run | None] = ContextVar("autotrack_run", default=None)
 
 
@@ -87,6 +88,10 @@ class Run:
         if step is None:
             step = next(self._steps)
         (self._log or self._lane())(metrics, step)
+
+    def pen(self) -> Callable[[Mapping[str, Any], int], None]:
+        """What ``log`` does with a step, without its way there: for who logs at every step of a training."""
+        return self._log or self._lane()
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """A way in for one metric whose every point is one float: ``say(value, step)``; it returns the time."""
@@ -196,16 +201,13 @@ class Run:
 
         ``rows`` is an iterable of mappings, a mapping from columns to lists, or a data frame.   Raises: TypeError, ValueError.
         """
-        name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
-        columns: dict[str, None] = {}
-        lines = []
-        for row in rows_of(rows):
-            line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
-            columns.update(dict.fromkeys(line))
-            lines.append(json.dumps(line))
-        content = "".join(f"{line}\n" for line in lines).encode()
-        meta = {"columns": list(columns), "rows": len(lines)}
+        name, content, meta = table_of(name, rows)
         self._tracker_for_files().uploads.take_bytes(self.id, content, name, kind="table", meta=meta)
+
+    def note_table(self, name: str, rows: Any) -> None:
+        """As ``log_table``, for a table that nobody logged himself: its file is written in the background."""
+        name, content, meta = table_of(name, rows)
+        self._tracker_for_files().uploads.take_bytes_soon(self.id, content, name, kind="table", meta=meta)
 
     # Its life
 
@@ -229,7 +231,7 @@ class Run:
             raise ValueError(f"a run ends finished, failed or interrupted, not {status!r}")
         self._tell()
         self.end(status, error)
-        self._leave()
+        leave(self)
 
     def end(self, status: Status, error: BaseException | str | None = None, *, ended: float | None = None) -> None:
         """End the run without touching what is current; ``ended`` in UTC seconds if it was earlier."""
@@ -309,7 +311,7 @@ class Run:
         anew = self._again
         first = iter(() if self._announce is not None else (self,))  # told already (no source to see the @ in): the first call's
         self._announce = None
-        self._leave()
+        leave(self)
 
         def opened() -> Run:
             return next(first, None) or anew()
@@ -381,13 +383,6 @@ class Run:
                 runs.remove(self)
         self._tracker.unwatch()
 
-    def _leave(self) -> None:
-        """It is no longer current; what was before it is."""
-        self._forget_plain()
-        if _current.get() is self:
-            _current.set(self._outer)
-        self._token = None
-
 
 class SilentRun(Run):
     """A run that swallows everything: on a rank that is not the first, and where recording is switched off."""
@@ -410,6 +405,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def log_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def note_table(self, name: str, rows: Any) -> None:
         """Nothing."""
 
     def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
@@ -462,8 +460,6 @@ def start_run(
 
     def announce() -> None:
         _started(run, resumed=run_id is not None)
-        if not name and run_id is None:
-            run.note_stem("run")
         if params is not None:
             run.log_params(params)
         if tags:
@@ -475,10 +471,7 @@ def start_run(
         run._announce = announce
         return run
     announce()
-    run._token = run.attach()
-    here.plain.setdefault(threading.get_ident(), []).append(run)
-    if not run.is_silent:
-        endings.watch()
+    keep_current(run)
     return run
 
 
@@ -504,6 +497,7 @@ def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | N
 def open_run(
     kind: str,
     *,
+    experiment: str = "",
     stem: str = "run",
     call_site: str = "",
     parent: Run | None = None,
@@ -521,7 +515,7 @@ def open_run(
         run = Run(
             here,
             new_run_id(),
-            parent.experiment if parent is not None else _experiment(here),
+            experiment or (parent.experiment if parent is not None else _experiment(here)),
             name=name,
             stem=stem,
             parent_id=None if parent is None else parent.id,
@@ -529,8 +523,6 @@ def open_run(
         run.kind = kind
         run.call_site = kept.cut(call_site, 1_000)
         _started(run, at=started)
-        if stem and not name:
-            run.note_stem(stem)
     except (AutotrackError, OSError) as error:
         report("opening a run", error)
         return SilentRun(Tracker(_OFF), new_run_id(), "", name=name, stem=stem)
@@ -565,6 +557,7 @@ def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
         user(),
         run.kind,
         resumed,
+        "" if resumed or run._name else run._stem,
     )
 
 
@@ -584,6 +577,24 @@ def current_run() -> Run | None:
         return None
     mine = here.plain.get(threading.get_ident())
     return mine[-1] if mine else None
+
+
+def keep_current(run: Run) -> None:
+    """Make it the current run of this thread until it is finished, also where a ContextVar is lost: in the next cell of a notebook."""
+    if run._outer is None:
+        run._outer = current_run()
+    run._token = run.attach()
+    run._tracker.plain.setdefault(threading.get_ident(), []).append(run)
+    if not run.is_silent:
+        endings.watch()
+
+
+def leave(run: Run) -> None:
+    """It is no longer current, ended or not; what was before it is."""
+    run._forget_plain()
+    if _current.get() is run:
+        _current.set(run._outer)
+    run._token = None
 
 
 def run_to_log() -> Run:
@@ -685,6 +696,18 @@ def log_text(name: str, text: str) -> None:
 def log_table(name: str, rows: Any) -> None:
     """Keep a table as a file of the current run; see ``Run.log_table``."""
     run_to_log().log_table(name, rows)
+
+
+def table_of(name: str, rows: Any) -> tuple[str, bytes, dict[str, Any]]:
+    """The name of a table's file, its content, and what is said of it.   Raises: TypeError, ValueError."""
+    name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
+    columns: dict[str, None] = {}
+    lines = []
+    for row in rows_of(rows):
+        line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
+        columns.update(dict.fromkeys(line))
+        lines.append(_written(line))
+    return name, "".join(f"{line}\n" for line in lines).encode(), {"columns": list(columns), "rows": len(lines)}
 
 
 def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:

@@ -1,0 +1,57 @@
+"""What ``accelerator.prepare`` was given, told to the run of the accelerator's own tracker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from autotrack.instrument import Fit, Observed
+from autotrack.integrations.accelerate.declaration import integration
+
+ACCELERATOR = "accelerate.accelerator:Accelerator"
+
+
+def fit_of(accelerator: Any) -> Fit | None:
+    """The open fit of its tracker; None if it has none of ours."""
+    for tracker in getattr(accelerator, "trackers", ()):
+        if getattr(tracker, "name", "") == "autotrack":
+            fit = getattr(tracker, "fit", None)
+            return fit if isinstance(fit, Fit) else None
+    return None
+
+
+@integration.watch(f"{ACCELERATOR}.prepare", f"{ACCELERATOR}.init_trackers")
+def prepare(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    yield
+    fit = fit_of(accelerator)
+    if fit is not None:
+        fit.params({name: value for facts in described(accelerator) for name, value in facts.items()})
+
+
+@integration.watch(f"{ACCELERATOR}.save_state")
+def save_state(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    folder = yield
+    fit = fit_of(accelerator)
+    if fit is not None and folder is not None:
+        fit.summary(last_checkpoint=os.path.abspath(folder))
+
+
+def described(accelerator: Any) -> Iterator[dict[str, Any]]:
+    """Facts of the first model, optimizer, scheduler and loader: those of a GAN's others have the same names, and would replace them."""
+    for model in accelerator._models[:1]:
+        base = accelerator.unwrap_model(model)
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+        yield {
+            "model_class": type(base).__name__,
+            "n_params": sum(size for size, _ in sizes),
+            "n_params_trainable": sum(size for size, trains in sizes if trains),
+        }
+    for optimizer in accelerator._optimizers[:1]:
+        inner = getattr(optimizer, "optimizer", optimizer)
+        yield {"optimizer": type(inner).__name__, **{f"optimizer.{name}": value for name, value in inner.defaults.items()}}
+    for scheduler in accelerator._schedulers[:1]:
+        yield {"lr_scheduler": type(getattr(scheduler, "scheduler", scheduler)).__name__}
+    for loader in accelerator._dataloaders[:1]:
+        size = getattr(loader, "total_batch_size", None)
+        yield {"total_batch_size": size} if size is not None else {}

@@ -1,0 +1,28 @@
+"""Hugging Face Transformers: what ``Trainer`` was told, and what it says of its own training.
+
+Observes ``Trainer`` and everything built on it (``Seq2SeqTrainer``, TRL, sentence-transformers) through a callback of its own, which
+stands in the trainer's list while ``train``, ``evaluate`` or ``predict`` runs (``trainings``). The same callback can be given by
+hand: ``Trainer(callbacks=[AutotrackCallback()])``, or ``report_to="autotrack"``. No trainer is recorded twice.
+
+Nothing here imports Transformers before the user has (``callback`` is loaded by the first training).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autotrack.integrations.transformers import trainings
+from autotrack.integrations.transformers.declaration import RECORDS, integration
+
+if TYPE_CHECKING:
+    from autotrack.integrations.transformers.callback import AutotrackCallback
+
+__all__ = ["RECORDS", "AutotrackCallback", "integration", "trainings"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "AutotrackCallback":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from autotrack.integrations.transformers import callback  # imports a part of transformers
+
+    return callback.AutotrackCallback

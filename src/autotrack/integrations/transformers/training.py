@@ -1,0 +1,183 @@
+"""One training, as its callback hears it: names, steps, pace, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from autotrack.instrument import Fit
+from autotrack.integrations.transformers import facts
+
+LAST = frozenset({"train_runtime", "train_loss"})  # of the log that ends a training
+PARTS = ("eval", "test")
+
+
+class Training:
+    """What one run is told of one trainer: while it trains, and when it is asked to evaluate or predict afterwards."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
+        self.attempts = 0  # of auto_find_batch_size
+        self.samples = 0
+        self.tokens: Any = 0  # a number, or a tensor where the batches lie on a device
+        self._processes = 1
+        self._optimizer: Any = None
+        self._logged = 0  # the step of the last log of the loss
+        self._flos = 0.0
+        self._epoch_told = -1  # the step
+        self._since = self._left = time.perf_counter()
+        self._paused_s = 0.0
+
+    def describe(self, trainer: Any) -> None:
+        """What is known before the first step."""
+        fit = self.fit
+        fit.name(facts.name_of(trainer))
+        fit.params({"trainer": type(trainer).__name__, **facts.model_facts(trainer.model)})
+        for name, dataset in (("train", getattr(trainer, "train_dataset", None)), ("eval", getattr(trainer, "eval_dataset", None))):
+            for each, about in facts.datasets(name, dataset):
+                fit.dataset(each, about)
+
+    def begin(self, args: Any, state: Any, optimizer: Any, lr_scheduler: Any) -> None:
+        """The first step is near. Again, if it was too large for the memory and the batches were made smaller."""
+        self.attempts += 1
+        batch_size = getattr(state, "train_batch_size", None) or args.train_batch_size
+        if self.attempts == 1:
+            trial = state.trial_params if state.is_hyper_param_search else None
+            if trial:
+                self.fit.name(state.trial_name or ", ".join(f"{name}={value}" for name, value in trial.items()))
+                self.fit.params(trial, under="trial")
+            self._processes = args.world_size
+            self.fit.params({
+                **facts.arguments(args),
+                "total_train_batch_size": batch_size * args.gradient_accumulation_steps * args.world_size,
+                "max_steps": state.max_steps,
+                "optimizer": type(getattr(optimizer, "optimizer", optimizer)).__name__ if optimizer is not None else None,
+                "lr_scheduler": type(getattr(lr_scheduler, "scheduler", lr_scheduler)).__name__ if lr_scheduler is not None else None,
+            })  # fmt: skip
+        else:
+            self.fit.summary({"auto_find_batch_size/attempts": self.attempts, "auto_find_batch_size/train_batch_size": batch_size})
+        if state.global_step:
+            self.fit.tags({"resumed_at_step": str(state.global_step)})
+        self._optimizer = optimizer
+        self._logged, self._flos = state.global_step, state.total_flos
+        self.samples, self.tokens, self._paused_s = 0, 0, 0.0
+        self._since = self._left = time.perf_counter()
+
+    def see(self, inputs: Any) -> None:
+        """A batch that is about to be trained on. Reads no device: what is counted there is a tensor until the next log."""
+        if not isinstance(inputs, Mapping):
+            return  # prompts, of trainers that make their batches of them
+        mask = inputs.get("attention_mask")
+        if mask is not None:
+            self.samples += len(mask)
+            self.tokens += counted(mask)
+            return
+        masks = [value for name, value in inputs.items() if isinstance(name, str) and name.endswith("attention_mask")]  # one for each column
+        ids = inputs.get("input_ids")
+        if masks:
+            self.samples += len(masks[0])
+            self.tokens += sum(counted(each) for each in masks)
+        elif ids is not None:
+            self.samples += len(ids)
+            self.tokens += ids.numel()
+        else:
+            self.samples += next((len(value) for value in inputs.values() if getattr(value, "shape", ())), 0)
+
+    def log(self, state: Any, logs: Mapping[str, Any]) -> None:
+        """What the trainer logs, under the names that it has with TensorBoard or W&B."""
+        if logs.keys() >= LAST and "loss" not in logs:
+            self.fit.summary({name: value for name, value in logs.items() if name != "epoch" and is_scalar(value)})
+            return
+        step = state.global_step
+        prefix = prefix_of(logs)
+        told = {name_of(key, prefix): value for key, value in logs.items()}
+        if self._epoch_told == step:
+            told.pop("train/epoch", None)  # an evaluation's, at a step that said it
+        elif "train/epoch" in told:
+            self._epoch_told = step
+        if "loss" in logs and step > self._logged:
+            told |= self.pace(state)
+        self.fit.log({name: value for name, value in told.items() if is_number(value)}, step=step)
+        self.fit.summary({name: value for name, value in told.items() if isinstance(value, str)})
+
+    def pace(self, state: Any) -> dict[str, Any]:
+        """How fast it went since the last log, without what evaluating and saving took; learning rates, where groups differ."""
+        now = time.perf_counter()
+        took_s = now - self._since - self._paused_s
+        steps = state.global_step - self._logged
+        flos = state.total_flos - self._flos
+        tokens = self.tokens if isinstance(self.tokens, int) else self.tokens.item()  # the trainer has just read its loss: nothing to wait for
+        told = {}
+        if took_s > 0:
+            told["time/step_s"] = took_s / steps
+            counts = {"samples": self.samples * self._processes, "tokens": tokens * self._processes, "tflops": flos / 1e12}
+            told |= {f"time/{name}_per_s": count / took_s for name, count in counts.items() if count}
+        self._logged, self._flos = state.global_step, state.total_flos
+        self.samples, self.tokens = 0, 0
+        self._since = self._left = now
+        self._paused_s = 0.0
+        return {**told, **self.rates()}
+
+    def rates(self) -> dict[str, float]:
+        """The learning rate of each group of parameters, where they are not all one."""
+        rates = [group["lr"] for group in getattr(self._optimizer, "param_groups", ())]
+        if not all(isinstance(rate, float) for rate in rates) or len(set(rates)) < 2:
+            return {}
+        return {f"train/learning_rate/{number}": rate for number, rate in enumerate(rates)}
+
+    def leave_step(self) -> None:
+        """What comes now is no training: evaluating, saving."""
+        self._left = time.perf_counter()
+
+    def resume(self) -> None:
+        """It is over."""
+        now = time.perf_counter()
+        self._paused_s += now - self._left
+        self._left = now
+
+    def predicted(self, state: Any, metrics: Mapping[str, Any]) -> None:
+        """What ``predict`` measured, which it logs nowhere."""
+        prefix = prefix_of(metrics)
+        told = {name_of(key, prefix): value for key, value in metrics.items()}
+        self.fit.log({name: value for name, value in told.items() if is_number(value)}, step=state.global_step)
+
+    def end(self, state: Any) -> None:
+        """How far it came, and what was best, as the trainer knows it."""
+        self.fit.summary(
+            steps=state.global_step,
+            epochs=state.epoch,
+            best_metric=state.best_metric,
+            best_step=getattr(state, "best_global_step", None),
+            best_checkpoint=state.best_model_checkpoint,
+        )
+
+
+def counted(mask: Any) -> Any:
+    """How many tokens a mask lets through."""
+    total = mask.sum()
+    return total if total.device.type != "cpu" else int(total)
+
+
+def prefix_of(logs: Mapping[str, Any]) -> str:
+    """What an evaluation's names begin with; "" if it is none. It always measures its own pace."""
+    return next((key[: -len("_runtime")] for key in logs if key.endswith("_runtime") and key != "train_runtime"), "")
+
+
+def name_of(key: str, prefix: str) -> str:
+    """``eval_loss`` is ``eval/loss``, ``loss`` is ``train/loss``; what has a part already keeps it."""
+    part, _, rest = key.partition("_")
+    if part in PARTS and rest:
+        return f"{part}/{rest}"
+    if prefix and key.startswith(f"{prefix}_"):
+        return f"{prefix}/{key[len(prefix) + 1 :]}"
+    return key if key.startswith(("train/", "eval/", "test/")) else f"train/{key}"
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one number: python's, NumPy's or a tensor's."""
+    return isinstance(value, int | float) or (getattr(value, "shape", None) == () and hasattr(value, "item"))
+
+
+def is_scalar(value: Any) -> bool:
+    return isinstance(value, str) or is_number(value)

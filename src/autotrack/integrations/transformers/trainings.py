@@ -1,0 +1,135 @@
+"""Where trainings begin: ``Trainer.train``, and what may come after it or stand alone: ``evaluate``, ``predict``, a search."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from autotrack.instrument import Call, Fit, Observed, asked
+from autotrack.instrument.loader import wants
+from autotrack.integrations.transformers import facts
+from autotrack.integrations.transformers.declaration import integration
+from autotrack.integrations.transformers.training import Training
+
+TRAINER = "transformers.trainer:Trainer"
+
+
+class Trainings:
+    """The last training of each trainer, for as long as the trainer lives. By identity; nothing is written on it."""
+
+    def __init__(self) -> None:
+        self._trainings: dict[int, tuple[weakref.ref[Any], Training]] = {}
+
+    def note(self, trainer: Any, training: Training) -> None:
+        identity = id(trainer)
+
+        def forget(_ref: Any) -> None:
+            self._trainings.pop(identity, None)
+
+        self._trainings[identity] = weakref.ref(trainer, forget), training
+
+    def of(self, trainer: Any) -> Training | None:
+        found = self._trainings.get(id(trainer))
+        return found[1] if found is not None and found[0]() is trainer else None
+
+    def fit_of(self, trainer: Any) -> Fit | None:
+        training = self.of(trainer)
+        return None if training is None else training.fit
+
+
+TRAININGS = Trainings()
+
+
+def callback_class() -> type | None:
+    """Ours, once it was loaded."""
+    module = sys.modules.get("autotrack.integrations.transformers.callback")
+    return getattr(module, "AutotrackCallback", None)
+
+
+def callback_in(trainer: Any) -> Any:
+    """The callback that the user gave the trainer, if he did."""
+    ours = callback_class()
+    callbacks = getattr(getattr(trainer, "callback_handler", None), "callbacks", ())
+    return None if ours is None else next((callback for callback in callbacks if isinstance(callback, ours)), None)
+
+
+def is_observed(trainer: Any) -> bool:
+    """Whether this process is the one of a training's that speaks, and is asked to: for all trainers, or by this one's callback."""
+    return asked(trainer.is_world_process_zero, True) and (wants(integration.name) or callback_in(trainer) is not None)
+
+
+@contextlib.contextmanager
+def heard(trainer: Any, training: Training) -> Iterator[None]:
+    """A callback of ours among the trainer's for a block: the user's own, or one that is taken out again.
+
+    It comes first, since others change what they are told (``logs.pop("total_flos")``).
+    """
+    callback = callback_in(trainer)
+    callbacks = trainer.callback_handler.callbacks
+    added = callback is None
+    if added:
+        from autotrack.integrations.transformers.callback import AutotrackCallback  # the user's training imported what it needs
+
+        callback = AutotrackCallback()
+        callbacks.insert(0, callback)
+    before, callback.training = callback.training, training
+    try:
+        yield
+    finally:
+        callback.training = before
+        if added:
+            callbacks[:] = [each for each in callbacks if each is not callback]
+
+
+@integration.fit_family(TRAINER, "train", when=is_observed, by_instance=True)
+def train(fit: Fit, call: Call) -> Observed:
+    trainer = call.instance
+    training = Training(fit)
+    TRAININGS.note(trainer, training)
+    training.describe(trainer)
+    try:
+        with heard(trainer, training):
+            yield
+        if call["trial"] is not None:
+            fit.summary(objective=getattr(trainer, "objective", None))
+    finally:
+        if not training.attempts:  # it failed before its first step
+            fit.params(facts.arguments(trainer.args))
+
+
+@integration.watch(f"{TRAINER}.training_step")
+def see_batch(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    training = TRAININGS.of(trainer)
+    if training is not None:
+        training.see(args[1] if len(args) > 1 else kwargs.get("inputs"))
+
+
+@integration.fit(f"{TRAINER}.evaluate", f"{TRAINER}.predict", when=is_observed, by_instance=True, goes_on=TRAININGS.fit_of)
+def evaluate(fit: Fit, call: Call) -> Observed:
+    trainer = call.instance
+    training = TRAININGS.of(trainer)
+    if training is None or training.fit.run_id != fit.run_id:  # no training that it belongs to: a run of its own, or the user's
+        training = Training(fit)
+        training.describe(trainer)
+        fit.name(f"{facts.name_of(trainer)}.{call.method}")
+        fit.params(facts.arguments(trainer.args))
+    with heard(trainer, training):
+        yield
+
+
+@integration.fit(f"{TRAINER}.hyperparameter_search", when=is_observed, by_instance=True)
+def search(fit: Fit, call: Call) -> Observed:
+    trainer = call.instance
+    fit.host(itself=True)
+    fit.name(f"{facts.name_of(trainer)}.hyperparameter_search")
+    fit.params({**facts.arguments(trainer.args), **call.select("n_trials", "direction", "backend")})
+
+    best = yield
+
+    if isinstance(best, list):  # of several objectives: none is the best
+        fit.table("best_trials", [{"trial": run.run_id, "objective": run.objective, **run.hyperparameters} for run in best])
+    elif best is not None:
+        fit.summary({"best_objective": best.objective, "best_trial": best.run_id, **{f"best/{k}": v for k, v in best.hyperparameters.items()}})

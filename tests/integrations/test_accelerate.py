@@ -1,0 +1,248 @@
+"""Hugging Face Accelerate: a tracker by name, beside autolog and without it."""
+
+import inspect
+import logging
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from accelerate import Accelerator  # noqa: E402
+from accelerate.tracking import GeneralTracker  # noqa: E402
+
+from autotrack.instrument import current_fit, loader  # noqa: E402
+from autotrack.integrations.accelerate import AutotrackTracker  # noqa: E402
+from autotrack.recording.runs import Run, current_run, start_run  # noqa: E402
+from autotrack.testing.integration_contract import FIT_METHODS, IntegrationContract  # noqa: E402
+
+ROWS = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert current_fit() is None, "a tracker was left current"
+
+
+def points(run, key):
+    series = run.history(key)
+    return dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+def trained(accelerator=None, *, project="toys", log=None, **more):
+    """A loop of four steps, as a user writes it: the losses that he logged."""
+    torch.manual_seed(0)
+    accelerator = accelerator or Accelerator(log_with="autotrack", cpu=True)
+    model = torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 2)
+    loader_ = torch.utils.data.DataLoader(ROWS, batch_size=4)
+    model, optimizer, loader_, schedule = accelerator.prepare(model, optimizer, loader_, schedule)
+    accelerator.init_trackers(project, config={"lr": 0.1, "net": {"layers": 1}}, **more)
+    losses = []
+    for step, batch in enumerate(loader_):
+        loss = model(batch).pow(2).mean()
+        accelerator.backward(loss)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        if log is None:
+            accelerator.log({"train_loss": loss.item()}, step=step)
+        else:
+            log(accelerator, step)
+    accelerator.end_training()
+    return losses
+
+
+def test_by_name_a_loop_is_a_run_with_what_the_user_logs(tracked):
+    losses = trained()
+    run = tracked.run()
+    assert (run.name, run.experiment, run.status) == ("accelerate-1", "toys", "finished")
+    assert points(run, "train_loss") == dict(enumerate(losses))
+    assert (run.params["lr"], run.params["net.layers"]) == (0.1, 1)
+    assert (run.params["accelerator.mixed_precision"], run.params["accelerator.num_processes"]) == ("no", 1)
+    assert run.params["accelerator.device"] == "cpu"
+    assert __file__ in run.call_site
+    assert "autotrack.accelerate_version" in run.tags
+
+
+def test_with_autolog_it_is_the_same_run_and_knows_what_was_prepared(tracked):
+    loader.autolog("accelerate")
+    losses = trained()
+    run = tracked.run()
+    assert points(run, "train_loss") == dict(enumerate(losses))
+    expected = {"model_class": "Linear", "n_params": 5, "n_params_trainable": 5, "optimizer": "SGD", "optimizer.momentum": 0.9, "total_batch_size": 4}
+    assert {name: run.params.get(name) for name in expected} == expected
+    assert run.params["lr_scheduler"] == "StepLR"
+
+
+def test_what_is_prepared_later_is_known_too(tracked):
+    loader.autolog("accelerate")
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    accelerator.init_trackers("toys")
+    accelerator.prepare(torch.nn.Linear(4, 1))
+    accelerator.end_training()
+    assert tracked.run().params["n_params"] == 5
+
+
+def test_its_run_can_have_a_name_and_tags_and_is_handed_out(tracked):
+    accelerator = Accelerator(log_with=["autotrack"], cpu=True)
+    accelerator.init_trackers("a / b", init_kwargs={"autotrack": {"name": "baseline", "tags": {"team": "nlp"}}})
+    run = accelerator.get_tracker("autotrack", unwrap=True)
+    assert isinstance(run, Run)
+    assert current_run() is run
+    run.log_text("note.txt", "mine")
+    accelerator.end_training()
+    view = tracked.run()
+    assert (view.name, view.experiment, view.tags["team"], view.id) == ("baseline-1", "a/b", "nlp", run.id)
+    assert view.artifact("note.txt").read_text() == "mine"
+
+
+def test_a_tracker_that_is_handed_over_works_alike(tracked):
+    losses = trained(Accelerator(log_with=AutotrackTracker("mine"), cpu=True))
+    assert points(tracked.run(), "train_loss") == dict(enumerate(losses))
+    assert tracked.run().experiment == "mine"
+
+
+def test_values_of_all_kinds(tracked):
+    def log(accelerator, step):
+        accelerator.log({"tensor": torch.tensor(0.5), "array": np.float32(2), "flag": True, "text": f"step {step}", "part": {"a": step}, "list": [1]})
+
+    trained(log=log)
+    run = tracked.run()
+    assert points(run, "tensor") == {0: 0.5, 1: 0.5, 2: 0.5, 3: 0.5}  # without a step: one after another
+    assert points(run, "part/a") == {0: 0.0, 1: 1.0, 2: 2.0, 3: 3.0}
+    assert (run.metrics["array"], run.metrics["flag"], run.metrics["text"]) == (2.0, 1.0, "step 3")
+    assert "list" not in run.metrics
+    assert run.tags["autotrack.steps"] == "inferred"
+
+
+def test_without_a_step_it_goes_on_after_the_last(tracked):
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    accelerator.init_trackers("toys")
+    accelerator.log({"loss": 1.0}, step=10)
+    accelerator.log({"loss": 0.5})
+    accelerator.end_training()
+    assert points(tracked.run(), "loss") == {10: 1.0, 11: 0.5}
+
+
+def test_inside_an_open_run_it_joins(tracked):
+    with start_run("theirs"):
+        losses = trained()
+    run = tracked.run()
+    assert (run.name, run.status, points(run, "train_loss")) == ("theirs", "finished", dict(enumerate(losses)))
+
+
+def test_folds_with_one_accelerator_are_runs_of_their_own(tracked):
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    folds = [trained(accelerator) for _ in range(3)]  # each time, its old trackers are told as well
+    assert [points(run, "train_loss") for run in tracked.runs()] == [dict(enumerate(losses)) for losses in folds]
+
+
+def test_a_loop_that_fails_is_failed_where_it_is_ended(tracked):
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    with pytest.raises(ValueError, match="theirs"):
+        accelerator.init_trackers("toys")
+        try:
+            raise ValueError("theirs")
+        finally:
+            accelerator.end_training()
+    run = tracked.run()
+    assert (run.status, run.error) == ("failed", "ValueError: theirs")
+
+
+def test_one_that_is_ended_while_another_error_is_handled_is_finished(tracked):
+    try:
+        raise MemoryError
+    except MemoryError:
+        trained()
+    assert tracked.run().status == "finished"
+
+
+def test_one_that_nobody_ended_makes_way_for_the_next(tracked):
+    first = Accelerator(log_with="autotrack", cpu=True)
+    first.init_trackers("toys")
+    losses = trained()
+    first.log({"late": 1.0}, step=0)
+    assert current_fit() is None
+    assert current_run() is None
+    one, other = tracked.runs()
+    assert (one.status, one.parent_id, points(one, "late")) == ("running", None, {0: 1.0})
+    assert (other.status, other.parent_id, points(other, "train_loss")) == ("finished", None, dict(enumerate(losses)))
+    first.end_training()
+    assert tracked.runs()[0].status == "finished"
+
+
+def test_all_takes_what_it_took_before():
+    accelerator = Accelerator(log_with="all", cpu=True, project_dir=".")
+    assert "autotrack" not in [str(each) for each in accelerator.log_with]
+
+
+def test_it_is_a_tracker_like_the_others():
+    assert issubclass(AutotrackTracker, GeneralTracker)
+    for method in ("start", "store_init_configuration", "finish"):
+        assert list(inspect.signature(getattr(AutotrackTracker, method)).parameters) == list(
+            inspect.signature(getattr(GeneralTracker, method)).parameters
+        )
+
+
+def test_a_failure_of_ours_lets_the_loop_go_on(tracked, monkeypatch, caplog):
+    from autotrack.instrument import Fit, Integration
+
+    monkeypatch.setenv("AUTOTRACK_STRICT", "0")
+    plain = trained()
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("ours")
+
+    for broken, name in ((Fit, "log"), (Fit, "params"), (Integration, "begin_current")):
+        with monkeypatch.context() as patched:
+            patched.setattr(broken, name, fail)
+            assert trained() == plain, name
+
+
+def test_the_loss_is_the_same_bit_for_bit_and_nothing_is_said(tracked, capfd, caplog):
+    plain = trained(Accelerator(cpu=True))
+    caplog.set_level(logging.WARNING)
+    loader.autolog("accelerate")
+    assert trained() == plain
+    assert capfd.readouterr() == ("", "")
+    assert caplog.messages == []
+
+
+class TestContract(IntegrationContract):
+    name = "accelerate"
+    targets = ("accelerate.accelerator:Accelerator.prepare",)
+
+    # Its own target opens no fit: a loop is one between two calls.
+    test_the_users_exception_passes_as_it_is = None
+    # These train unobserved first; a loop with a tracker never is.
+    test_a_dead_store_changes_nothing_and_loses_nothing = None
+    test_a_foreign_wrapper_on_top_survives_disable = None
+    # Accelerate would wait for the other process; see test_two_processes_are_one_run.
+    test_a_silent_rank_records_nothing = None
+
+    @pytest.mark.parametrize("method", [name for name in FIT_METHODS if name != "end"])  # which alone ends what is current
+    def test_a_failure_of_ours_changes_nothing(self, monkeypatch, method):
+        super().test_a_failure_of_ours_changes_nothing(monkeypatch, method)
+
+    def test_every_method_of_the_tracker_is_guarded(self):
+        methods = [AutotrackTracker.start, AutotrackTracker.store_init_configuration, AutotrackTracker.log, AutotrackTracker.finish]
+        assert [method for method in methods if not hasattr(method, "__autotrack_guarded__")] == []  # wraps() hands the mark on
+
+    def train(self):
+        self.losses = trained()
+        return torch.tensor(self.losses)
+
+    def fingerprint(self, model):
+        return model.numpy().tobytes(), torch.get_rng_state().numpy().tobytes()
+
+    def curves(self, model):
+        return {"train_loss": self.losses}
+
+    def params(self, model):
+        return {"lr": 0.1, "optimizer": "SGD"}

@@ -1,0 +1,469 @@
+"""Hugging Face Transformers: trainers of all kinds, by themselves and by name. Every model is tiny and random; nothing is downloaded."""
+
+import json
+import threading
+import warnings
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+transformers = pytest.importorskip("transformers")
+
+from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments  # noqa: E402
+
+from autotrack.instrument import loader  # noqa: E402
+from autotrack.integrations.transformers import AutotrackCallback  # noqa: E402
+from autotrack.recording.runs import start_run  # noqa: E402
+from autotrack.testing.integration_contract import IntegrationContract, _is_called_back  # noqa: E402
+
+ROWS, LENGTH = 32, 6
+WORDS = torch.randint(0, 50, (ROWS, LENGTH), generator=torch.Generator().manual_seed(0))
+MASK = torch.ones(LENGTH, dtype=torch.long)
+MASK[-2:] = 0  # padding
+TEXTS = [{"input_ids": row, "labels": row, "attention_mask": MASK} for row in WORDS]
+
+
+
+def tiny_model():
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=50, n_positions=8, bos_token_id=0, eos_token_id=0))
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # theirs are not ours to judge
+        yield
+    torch.set_num_threads(threads)
+
+
+def arguments(**more):
+    told = {"max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "use_cpu": True, "disable_tqdm": True, "save_strategy": "no"}
+    return TrainingArguments("out", **{**told, "report_to": "none", **more})
+
+
+def trainer(*, kind=Trainer, callbacks=None, compute_metrics=None, **more):
+    made, told = tiny_model(), arguments(**more)
+    return kind(made, told, train_dataset=TEXTS, eval_dataset=TEXTS[:8], callbacks=callbacks, compute_metrics=compute_metrics)
+
+
+def weights(model):
+    return [parameter.detach().numpy().tobytes() for parameter in model.parameters()]
+
+
+def logged(made, key):
+    return [entry[key] for entry in made.state.log_history if key in entry]
+
+
+@pytest.fixture
+def observed(tracked):
+    loader.autolog("transformers")
+    yield tracked
+    loader.disable()
+
+
+class TestContract(IntegrationContract):
+    name = "transformers"
+    targets = ("transformers.trainer:Trainer.train",)
+
+    def train(self):
+        made = trainer(eval_strategy="steps", eval_steps=2)
+        made.train()
+        return made
+
+    def fingerprint(self, made):
+        drawn = torch.get_rng_state().numpy().tobytes()
+        timed = ("runtime", "per_second")
+        history = [{key: value for key, value in entry.items() if not key.endswith(timed)} for entry in made.state.log_history]
+        return weights(made.model), made.optimizer.state_dict()["state"][0]["exp_avg"].numpy().tobytes(), history, drawn
+
+    def curves(self, made):
+        return {f"train/{key}": logged(made, key) for key in ("loss", "grad_norm", "learning_rate")} | {"eval/loss": logged(made, "eval_loss")}
+
+    def params(self, made):
+        return {"args.max_steps": 4, "args.per_device_train_batch_size": 4, "defaults.learning_rate": 5e-5, "model.n_embd": 8}
+
+    def _told_by_a_process(self, order):
+        timed = ("runtime", "per_second")
+        runs = super()._told_by_a_process(order)
+        return [[status, params, {key: told for key, told in curves.items() if not key.endswith(timed)}] for status, params, curves in runs]
+
+    def test_two_threads_are_two_runs(self, tracked):
+        made = [trainer(report_to=["autotrack"]) for _ in range(2)]  # not in the threads: making one resets what accelerate knows
+        self.observe()
+        threads = [threading.Thread(target=each.train) for each in made]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [sorted(points(run, "train/loss")) for run in tracked.runs()] == [[1, 2, 3, 4]] * 2
+
+    def test_a_silent_rank_records_nothing(self, tracked, monkeypatch):
+        made = trainer()  # before: accelerate would wait for the other process
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", "1")
+        self.observe()
+        made.train()
+        assert tracked.runs() == []
+
+    def test_every_callback_method_is_guarded(self):
+        names = [name for name in vars(AutotrackCallback) if _is_called_back(AutotrackCallback, name)]
+        assert "on_log" in names
+        assert [name for name in names if not hasattr(getattr(AutotrackCallback, name), "__autotrack_guarded__")] == []
+
+
+class TestContractByName(TestContract):
+    """The same with ``report_to="autotrack"`` beside autolog."""
+
+    test_autolog_before_the_import_is_as_after_it = None  # a process of its own: once is enough
+    # these train unobserved first, which is no longer so: the callback itself asks for it
+    test_a_dead_store_changes_nothing_and_loses_nothing = None
+    test_a_foreign_wrapper_on_top_survives_disable = None
+
+    def train(self):
+        made = trainer(eval_strategy="steps", eval_steps=2, report_to="autotrack")
+        made.train()
+        return made
+
+
+def points(run, key):
+    series = run.history(key)
+    return dict(zip(series.steps.tolist(), series.values.tolist(), strict=True))
+
+
+# --- what is recorded ------------------------------------------------------------------------------------------------
+
+
+def test_everything_that_is_logged_has_its_name_and_its_own_step(observed):
+    made = trainer(eval_strategy="steps", eval_steps=2, compute_metrics=lambda _predictions: {"f1": 0.5, "eval_recall": 0.25})
+    made.train()
+    run = observed.run()
+    assert run.status == "finished"
+    assert points(run, "train/loss") == dict(zip([1, 2, 3, 4], logged(made, "loss"), strict=True))
+    assert points(run, "train/grad_norm") == dict(zip([1, 2, 3, 4], logged(made, "grad_norm"), strict=True))
+    assert points(run, "train/learning_rate") == dict(zip([1, 2, 3, 4], logged(made, "learning_rate"), strict=True))
+    assert points(run, "train/epoch") == {1: 0.125, 2: 0.25, 3: 0.375, 4: 0.5}
+    assert points(run, "eval/loss") == dict(zip([2, 4], logged(made, "eval_loss"), strict=True))
+    assert points(run, "eval/f1") == {2: 0.5, 4: 0.5}
+    assert points(run, "eval/recall") == {2: 0.25, 4: 0.25}
+
+
+def test_what_stands_for_the_whole_training_is_summary(observed):
+    made = trainer()
+    result = made.train()
+    run = observed.run()
+    for name in ("train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"):
+        assert run.metrics[name] == result.metrics[name]
+    assert run.metrics["total_flos"] == made.state.total_flos > 0  # which PrinterCallback takes out of what is logged
+    assert (run.metrics["steps"], run.metrics["epochs"]) == (4, 0.5)
+    assert not [key for key in run.statistics if "runtime" in key or "total_flos" in key]
+
+
+def test_arguments_that_differ_from_their_defaults_stand_apart(observed):
+    trainer(learning_rate=1e-3, lr_scheduler_type="cosine", optim="sgd", label_names=["labels"], weight_decay=0.0).train()
+    params = observed.run().params
+    assert {name: value for name, value in params.items() if name.startswith("args.")} == {
+        "args.output_dir": "out",
+        "args.max_steps": 4,
+        "args.logging_steps": 1,
+        "args.per_device_train_batch_size": 4,
+        "args.use_cpu": True,
+        "args.disable_tqdm": True,
+        "args.save_strategy": "no",
+        "args.learning_rate": 1e-3,
+        "args.lr_scheduler_type": "cosine",
+        "args.optim": "sgd",
+        "args.label_names": ["labels"],
+        "args.dataloader_pin_memory": False,  # which --use_cpu entails
+    }
+    assert params["defaults.weight_decay"] == 0.0
+    assert params["defaults.seed"] == 42
+    assert params["defaults.bf16"] is False
+    assert params["defaults.accelerator_config.even_batches"] is True
+    assert (params["optimizer"], params["lr_scheduler"]) == ("SGD", "LambdaLR")
+    assert (params["total_train_batch_size"], params["trainer"]) == (4, "Trainer")
+
+
+def test_a_token_is_masked_and_a_number_of_tokens_is_not(observed):
+    trainer(hub_token="hf_secret").train()
+    run = observed.run()
+    assert "hf_secret" not in json.dumps(run.params)
+    assert run.params["args.hub_token"] == "***"
+    assert run.params["defaults.include_num_input_tokens_seen"] == "no"
+
+
+def test_the_model_is_described(observed):
+    made = trainer()
+    made.model.transformer.wte.weight.requires_grad_(False)
+    made.train()
+    run = observed.run()
+    assert run.name == "GPT2LMHeadModel-1"
+    assert run.params["model_class"] == "GPT2LMHeadModel"
+    assert (run.params["model.n_embd"], run.params["model.vocab_size"], run.params["model.model_type"]) == (8, 50, "gpt2")
+    everything = sum(parameter.numel() for parameter in made.model.parameters())
+    assert (run.params["n_params"], run.params["n_params_trainable"]) == (everything, everything - 400)
+
+
+def test_a_name_that_the_user_gave_is_the_runs(observed):
+    trainer(run_name="little-gpt").train()
+    assert observed.run().name == "little-gpt-1"
+
+
+def test_a_config_with_2000_labels_is_kept_with_a_mark(observed):
+    made = trainer()
+    made.model.config.id2label = {number: f"label {number}" for number in range(2000)}
+    made.train()
+    assert "(2000 entries)" in observed.run().params["model.id2label"]
+
+
+def test_tokens_are_counted_without_padding_and_samples_as_they_come(observed, monkeypatch):
+    from autotrack.integrations.transformers import training
+
+    clock = iter(range(10_000))
+    monkeypatch.setattr(training.time, "perf_counter", lambda: float(next(clock)))
+    trainer(gradient_accumulation_steps=2, logging_steps=2).train()
+    run = observed.run()
+    seconds = points(run, "time/step_s")[4] * 2
+    assert points(run, "time/samples_per_s")[4] * seconds == pytest.approx(2 * 2 * 4)
+    assert points(run, "time/tokens_per_s")[4] * seconds == pytest.approx(2 * 2 * 4 * 4)  # of 6 words 2 are padding
+    flos = run.metrics["total_flos"] / 2
+    assert points(run, "time/tflops_per_s")[4] * seconds == pytest.approx(flos / 1e12)
+
+
+def test_the_pace_leaves_out_what_evaluating_took(observed):
+    import time
+
+    class Slow(TrainerCallback):
+        def on_prediction_step(self, args, state, control, **more):
+            time.sleep(0.2)
+
+    trainer(eval_strategy="steps", eval_steps=1, callbacks=[Slow()]).train()
+    assert max(points(observed.run(), "time/step_s").values()) < 0.15
+
+
+def test_data_sets_are_known_by_their_fingerprint(observed):
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_dict({"input_ids": WORDS.tolist(), "labels": WORDS.tolist()})
+    Trainer(tiny_model(), arguments(), train_dataset=rows, eval_dataset={"short": rows.select(range(8)), "list": TEXTS}).train()
+    told = observed.run().environment["datasets"]
+    assert told["train"] == {"type": "Dataset", "rows": 32, "columns": ["input_ids", "labels"], "hash": rows._fingerprint, "hash_mode": "framework"}
+    assert told["eval/short"]["rows"] == 8
+    assert told["eval/list"] == {"type": "list", "rows": 32}
+
+
+def test_several_sets_to_evaluate_have_their_names(observed):
+    made = Trainer(tiny_model(), arguments(eval_strategy="steps", eval_steps=4), train_dataset=TEXTS, eval_dataset={"a": TEXTS[:4], "b": TEXTS[4:8]})
+    made.train()
+    run = observed.run()
+    assert points(run, "eval/a_loss") == {4: logged(made, "eval_a_loss")[0]}
+    assert points(run, "eval/b_loss") == {4: logged(made, "eval_b_loss")[0]}
+
+
+def test_what_the_user_logs_himself_is_recorded(observed):
+    class Mine(Trainer):
+        def compute_loss(self, *args, **kwargs):
+            if self.state.global_step == 2:
+                self.log({"temperature": torch.tensor(0.5), "train/mine": 3, "note": "half way", "table": [1, 2]})
+            return super().compute_loss(*args, **kwargs)
+
+    trainer(kind=Mine).train()
+    run = observed.run()
+    assert points(run, "train/temperature") == {2: 0.5}
+    assert points(run, "train/mine") == {2: 3.0}
+    assert run.metrics["train/note"] == "half way"
+
+
+def test_a_loss_that_is_no_number_stays_one(observed):
+    class Broken(Trainer):
+        def compute_loss(self, *args, **kwargs):
+            return super().compute_loss(*args, **kwargs) * float("nan")
+
+    trainer(kind=Broken, logging_nan_inf_filter=False).train()
+    assert str(points(observed.run(), "train/loss")[1]) == "nan"
+
+
+def test_groups_with_learning_rates_of_their_own_have_curves_of_their_own(observed):
+    model = tiny_model()
+    first, *rest = model.parameters()
+    optimizer = torch.optim.SGD([{"params": [first], "lr": 0.1}, {"params": rest, "lr": 0.2}])
+    schedule = torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    Trainer(model, arguments(), train_dataset=TEXTS, optimizers=(optimizer, schedule)).train()
+    run = observed.run()
+    assert set(points(run, "train/learning_rate/0").values()) == {0.1}
+    assert set(points(run, "train/learning_rate/1").values()) == {0.2}
+
+
+# --- who speaks ------------------------------------------------------------------------------------------------------
+
+
+def test_two_trainings_of_one_trainer_are_two_runs(observed):
+    made = trainer()
+    made.train()
+    made.train()
+    assert [sorted(points(run, "train/loss")) for run in observed.runs()] == [[1, 2, 3, 4]] * 2
+
+
+def test_inside_an_open_run_it_joins_and_the_next_is_a_child(observed):
+    with start_run("theirs"):
+        trainer().train()
+        trainer().train()
+    outer, inner = observed.runs()
+    assert (outer.name, sorted(points(outer, "train/loss"))) == ("theirs", [1, 2, 3, 4])
+    assert (inner.parent_id, sorted(points(inner, "train/loss"))) == (outer.id, [1, 2, 3, 4])
+
+
+def test_evaluating_and_predicting_afterwards_belong_to_the_training(observed):
+    made = trainer(compute_metrics=lambda _predictions: {"f1": 0.5})
+    made.train()
+    made.evaluate()
+    made.predict(TEXTS[:8])
+    made.predict(TEXTS[:8], metric_key_prefix="held_out")
+    made.evaluate(TEXTS[8:16], metric_key_prefix="final")
+    run = observed.run()
+    for part in ("eval", "test", "held_out", "final"):
+        assert points(run, f"{part}/f1") == {4: 0.5}, part
+        assert list(points(run, f"{part}/loss")) == [4], part
+    assert "train/f1" not in run.statistics
+
+
+def test_an_evaluation_in_a_run_that_the_user_opened_for_it_belongs_to_that(observed):
+    made = trainer()
+    made.train()
+    with start_run("final"):
+        made.evaluate()
+    training, final = observed.runs()
+    assert "eval/loss" not in training.statistics
+    assert (final.name, list(points(final, "eval/loss"))) == ("final", [4])
+
+
+@pytest.mark.parametrize(("method", "part"), [("evaluate", "eval"), ("predict", "test")])
+def test_alone_they_are_a_run_of_their_own(observed, method, part):
+    getattr(trainer(), method)(TEXTS[:8])
+    run = observed.run()
+    assert (run.name, run.status) == (f"GPT2LMHeadModel.{method}-1", "finished")
+    assert list(points(run, f"{part}/loss")) == [0]
+    assert run.params["args.max_steps"] == 4
+
+
+def test_a_trainer_that_was_made_before_autolog_is_observed(tracked):
+    made = trainer()
+    loader.autolog("transformers")
+    made.train()
+    assert sorted(points(tracked.run(), "train/loss")) == [1, 2, 3, 4]
+
+
+def test_the_trainers_callbacks_are_as_they_were(observed):
+    theirs = [TrainerCallback()]
+    made = trainer(callbacks=theirs)
+    held = made.callback_handler.callbacks
+    before = list(held)
+    made.train()
+    made.evaluate()
+    assert made.callback_handler.callbacks is held
+    assert held == before
+    assert len(theirs) == 1
+
+
+def test_a_failed_training_is_failed_with_its_traceback_and_keeps_its_points(observed):
+    class Fails(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            if state.global_step == 3:
+                raise ValueError("the user's own")
+
+    with pytest.raises(ValueError, match="the user's own"):
+        trainer(callbacks=[Fails()]).train()
+    run = observed.run()
+    assert (run.status, run.error) == ("failed", "ValueError: the user's own")
+    assert sorted(points(run, "train/loss")) == [1, 2]
+    assert "on_step_end" in run.traceback
+
+
+def test_one_that_fails_before_its_first_step_has_its_arguments(observed):
+    with pytest.raises(ValueError, match="requires a train_dataset"):
+        Trainer(tiny_model(), arguments()).train()
+    run = observed.run()
+    assert run.status == "failed"
+    assert run.params["args.max_steps"] == 4
+
+
+def test_ctrl_c_is_an_interruption(observed):
+    class Interrupts(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer(callbacks=[Interrupts()]).train()
+    assert observed.run().status == "interrupted"
+
+
+def test_a_probe_that_is_fitted_in_compute_metrics_is_silent(tracked):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+
+    def probe(_predictions):
+        return {"probe": linear_model.LogisticRegression().fit([[0.0], [1.0]], [0, 1]).score([[0.0], [1.0]], [0, 1])}
+
+    loader.autolog("transformers", "sklearn")
+    made = trainer(compute_metrics=probe, eval_strategy="steps", eval_steps=2)
+    made.train()
+    made.evaluate()
+    assert points(tracked.run(), "eval/probe") == {2: 1.0, 4: 1.0}
+
+
+# --- by name, without autolog ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [{"report_to": "autotrack"}, {"callbacks": [AutotrackCallback]}], ids=["report_to", "callback"])
+def test_by_name_alone_a_training_is_recorded_whole(tracked, given):
+    made = trainer(**given)
+    made.train()
+    made.evaluate()
+    run = tracked.run()
+    assert points(run, "train/loss") == dict(zip([1, 2, 3, 4], logged(made, "loss"), strict=True))
+    assert (run.status, run.params["args.max_steps"]) == ("finished", 4)
+    assert run.metrics["time/tokens_per_s"] > 0
+
+
+def test_by_name_a_failure_is_told_as_well(tracked):
+    class Fails(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            raise ValueError("the user's own")
+
+    with pytest.raises(ValueError, match="the user's own"):
+        trainer(report_to="autotrack", callbacks=[Fails()]).train()
+    assert tracked.run().status == "failed"
+
+
+def test_by_name_another_trainer_is_left_alone(tracked):
+    asked = trainer(report_to="autotrack")
+    trainer().train()
+    assert tracked.runs() == []
+    asked.train()
+    assert len(tracked.runs()) == 1
+    (status,) = [status for status in loader.status() if status.name == "transformers"]
+    assert (status.observed, status.reason) == (True, "observed where its callback is used; autolog() was not called for it")
+
+
+def test_by_name_twice_and_by_autolog_is_once(observed):
+    made = trainer(report_to=["autotrack"], callbacks=[AutotrackCallback()])
+    made.train()
+    assert points(observed.run(), "train/loss") == dict(zip([1, 2, 3, 4], logged(made, "loss"), strict=True))
+
+
+def test_one_callback_in_two_trainers_speaks_to_each_ones_own_run(tracked):
+    callback = AutotrackCallback()
+    first, second = trainer(callbacks=[callback]), trainer(callbacks=[callback])
+    first.train()
+    second.train()
+    first.evaluate()
+    one, other = tracked.runs()
+    assert list(points(one, "eval/loss")) == [4]
+    assert "eval/loss" not in other.statistics
+
+
+def test_all_does_not_break(observed):
+    trainer(report_to="all", max_steps=1).train()
+    assert len(observed.runs()) == 1
