@@ -28,8 +28,8 @@ OLDEST = {
     "sklearn": ["scikit-learn==1.5.2", *SCIENCE],
     "xgboost": ["xgboost==2.1.4", "scikit-learn==1.5.2", *SCIENCE],
     "lightning": ["lightning==2.4.0", "pytorch-lightning==2.4.0"],
-    "transformers": ["transformers==4.46.3", "tokenizers==0.20.3", "huggingface_hub==0.26.5", "accelerate==0.34.2", "numpy==2.0.2"],
-    "accelerate": ["accelerate==0.34.2", "huggingface_hub==0.26.5", "numpy==2.0.2"],
+    "transformers": ["transformers==4.46.3", "tokenizers==0.20.3", "huggingface_hub==0.26.5", "accelerate==0.34.2"],
+    "accelerate": ["accelerate==0.34.2", "huggingface_hub==0.26.5"],
 }
 
 
