@@ -11,8 +11,8 @@ from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 TITLES = {
-    "accelerate": "Accelerate", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn", "torch": "PyTorch",
-    "transformers": "Transformers", "xgboost": "XGBoost",
+    "accelerate": "Accelerate", "argparse": "Command line", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn",
+    "torch": "PyTorch", "transformers": "Transformers", "xgboost": "XGBoost",
 }  # fmt: skip
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)
 

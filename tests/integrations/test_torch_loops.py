@@ -30,14 +30,8 @@ KEPT = ("left", "generators", "stdout", "stderr", "files", "ended", "process")  
 BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series that are no losses
 
 # What is not as it should be yet; strictly, so that a line goes with its reason.
-OPEN = {
-    "accumulation_undivided": "of the first window only the last loss is told, if another loop was there before",
-    "endless": "parsed arguments are not listened to yet",
-    "gan_late": "a late partner of fewer than 16 steps is a run of its own",
-    "lbfgs": "the first loss of a closure that throws gradients away is not told",
-    "physics": "as lbfgs",
-}
-OPEN_DIFFERENCES = dict.fromkeys(("compiled", "compiled_step"), "dynamo says on stderr that it cannot trace what a wrapper calls")
+OPEN: dict[str, str] = {}
+OPEN_DIFFERENCES: dict[str, str] = {}
 
 
 def each(names, open_ones):

@@ -238,6 +238,15 @@ class Fit:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
 
+    def claim(self, keys: Iterable[str]) -> None:
+        """Names of metrics that are this fit's: what others report under one of them goes by another name."""
+        if self._voice is not None:
+            self._voice.run.claimed.update(keys)
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether a fit has claimed this name in its run."""
+        return self._voice is not None and key in self._voice.run.claimed
+
     def curve(self, key: str) -> Callable[[float, int], float]:
         """A way in for one metric whose every point is one float: ``say(value, step)``, for where each microsecond counts.
 
@@ -519,6 +528,14 @@ def begin_fit(framework: Framework, stem: str, started: float | None, site: str)
     fit._around = around
     if fit.own_run is not None:
         fit.own_run.live_alone()
+    return fit
+
+
+def users_fit() -> Fit:
+    """A fit that speaks to the run that the user's own ``autotrack.log`` would mean; silent if there is none yet."""
+    fit, run = Fit(""), runs.run_to_join()
+    if run is not None and not run.is_silent:
+        fit._voice = Voice(run, opened=False, stem="")
     return fit
 
 

@@ -15,7 +15,7 @@ import re
 import sys
 import time
 import types
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -26,6 +26,7 @@ from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
 from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, note_aliases, rebind_aliases
+from autotrack.recording.runs import tell_all
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
 Hook = Callable[[Fit, Call], Observed]
@@ -162,6 +163,10 @@ class Integration:
         ``started`` in UTC seconds, if it began before now; ``site`` is the user's line, ``file:line:function``, if it is not running now.
         """
         return begin_fit(self, name, started, site)
+
+    def tell_runs(self, params: Mapping[str, Any]) -> None:
+        """Parameters of the program, not of one training: of every run of this process that is open or is opened later, children aside."""
+        tell_all(params)
 
     def begin_current(self, name: str, *, experiment: str = "") -> Fit:
         """As ``begin``, and what is fitted until its end is inside it; one that nobody ended makes way for the next.

@@ -33,10 +33,12 @@ logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "argparse": "autotrack.integrations.command_line:integration",
     "lightning": "autotrack.integrations.lightning:integration",
     "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
     "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
+    "tensorboardX": "autotrack.integrations.tensorboardx:integration",
     "torch": "autotrack.integrations.torch:integration",
     "transformers": "autotrack.integrations.transformers:integration",
     "xgboost": "autotrack.integrations.xgboost:integration",

@@ -119,7 +119,7 @@ class Checkpoints:
         assert each.file is not None
         each.size = each.was[0] if each.was is not None else None
         kept, best = self._kept, self._kept.best
-        is_best = each.score is not None and (best is None or best.score is None or each.score <= best.score)
+        is_best = each.score is not None and (best is None or best.score is None or each.score < best.score)
         digest = hashlib.sha256()
         uploads = self._tracker.uploads
         if self._tracker.settings.checkpoints and each.size is not None and each.size <= MOST_BYTES:

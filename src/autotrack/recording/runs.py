@@ -74,6 +74,7 @@ class Run:
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
         self._last_words: list[Callable[[], float | None]] = []
+        self.claimed: set[str] = set()  # names of metrics that a fit logs
         self._checkpoints: Checkpoints | None = None
         self.thread = 0  # of a run that lives alone: the thread that it dies with
 
@@ -539,6 +540,8 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
     here.recorded += 1
     endings.expect(here)
     if run.parent_id is None or run.parent_id not in here.open:
+        if here.told and not resumed:
+            run.note_params(here.told)
         script()  # remembered: the environment is read in the background, where a short program may be over
         here.uploads.note_environment(run.id)
 
@@ -559,6 +562,15 @@ def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
         resumed,
         "" if resumed or run._name else run._stem,
     )
+
+
+def tell_all(params: Mapping[str, Any]) -> None:
+    """Set parameters of all runs of this process: of those that are open, and of those to come; not of runs inside them."""
+    here = tracker()
+    here.told.update(params)
+    for run in list(here.open.values()):
+        if run.parent_id not in here.open:
+            run.note_params(params)
 
 
 def _experiment(here: Tracker) -> str:
@@ -615,6 +627,15 @@ def run_to_log() -> Run:
         many = f"{len(here.open)} runs are open" if here.open else "no run is open"
         raise AutotrackError(f"autotrack.log in a thread of its own cannot know its run ({many}); keep the run and call run.log")
     return start_run()
+
+
+def run_to_join() -> Run | None:
+    """The run that ``autotrack.log`` would mean, if it is there already."""
+    run = current_run()
+    if run is not None:
+        return run
+    here = existing()
+    return None if here is None else getattr(here.last_fit, "run", None)
 
 
 def get_run(run_id: str) -> RunView:

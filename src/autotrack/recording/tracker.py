@@ -60,6 +60,7 @@ class Tracker:
         self.plain: dict[int, list[Run]] = {}  # by thread: runs opened by a plain start_run(), for where a ContextVar is lost
         self.alone: dict[str, Run] = {}  # those of them that no block or call stands around
         self.last_fit = threading.local()  # .run: the last one that a fit of the thread ended, or began with no call around it
+        self.told: dict[str, Any] = {}  # parameters of the program: of all its runs
         self.recorded = 0
         self._lock = threading.RLock()
         self._backend: Backend | None = None
@@ -279,6 +280,7 @@ def configure(**arguments: Any) -> Tracker:
             return old
         _process.tracker = Tracker(settings, said)
         new = _process.tracker
+        new.told = {} if old is None else old.told
     if old is not None:
         old.close() if not old.open else old.flush()
     return new

@@ -5,7 +5,7 @@ losses (``evaluation``), saves (``checkpoints``). ``rules`` says which of that i
 A framework's loop (Lightning, Transformers, …) opens a fit of its own; inside it all of this is silent.
 """
 
-from autotrack.integrations.torch import builds, by_hand, checkpoints, evaluation, gradients, hearing, loaders, models
+from autotrack.integrations.torch import builds, by_hand, checkpoints, evaluation, gradients, hearing, loaders, models, reports
 from autotrack.integrations.torch.declaration import RECORDS, integration
 
-__all__ = ["RECORDS", "builds", "by_hand", "checkpoints", "evaluation", "gradients", "hearing", "integration", "loaders", "models"]
+__all__ = ["RECORDS", "builds", "by_hand", "checkpoints", "evaluation", "gradients", "hearing", "integration", "loaders", "models", "reports"]

@@ -40,7 +40,7 @@ def note(obj: Any, where: Any) -> None:
     path = os.fspath(where) if is_path else getattr(where, "name", None)
     if not isinstance(path, str):
         return  # into memory
-    about = {"kind": kind_of(obj), "epoch": loop.epochs - 1 if loop.epochs else None}
+    about = {"kind": kind_of(obj), "keys": keys_of(obj), "epoch": loop.epochs - 1 if loop.epochs else None}
     loop.last = time()
     loop.fit.saved(
         os.path.abspath(path),
@@ -52,11 +52,16 @@ def note(obj: Any, where: Any) -> None:
 
 
 def kind_of(obj: Any) -> str:
-    """``module``, ``state_dict``, ``checkpoint: model, optimizer, epoch``, or the class."""
+    """``module``, ``state_dict``, ``checkpoint`` of a dict of several things, or the class."""
     if isinstance(obj, torch.nn.Module):
         return "module"
     if isinstance(obj, dict):
         if obj and all(isinstance(value, torch.Tensor) for value in obj.values()):
             return "state_dict"
-        return "checkpoint: " + ", ".join(str(key)[:100] for key in list(obj)[:MOST_KEYS])
+        return "checkpoint"
     return type(obj).__name__
+
+
+def keys_of(obj: Any) -> list[str] | None:
+    """What is in a checkpoint."""
+    return [str(key)[:100] for key in list(obj)[:MOST_KEYS]] if kind_of(obj) == "checkpoint" else None

@@ -18,9 +18,11 @@ def step_over(wrapper: Callable[..., Any]) -> None:
 
 
 def leave_alone(*functions: Callable[..., Any]) -> None:
-    """Leave functions of ours as they are, and all that they call."""
-    for function in functions:
+    """Leave functions of ours as they are, and all that they call; called from compiled code, they are called, not traced."""
+    for each in functions:
+        function: Any = getattr(each, "__func__", each)
         _set(function, with_callees=True)
+        function._torchdynamo_disable = True  # as torch.compiler.disable marks what it returns
 
 
 def _set(function: Any, *, with_callees: bool) -> None:

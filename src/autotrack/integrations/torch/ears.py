@@ -28,13 +28,14 @@ class Ear:
     """What one thread has heard since its last step."""
 
     __slots__ = (
-        "accumulates", "closing", "code", "finished", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating", "is_rare", "leaf",
-        "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed",
+        "accumulates", "closing", "code", "finished", "has_fed", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating", "is_rare",
+        "leaf", "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed",
     )  # fmt: skip
 
     def __init__(self, *, unfed: bool) -> None:
         self.loop: Loop | None = None
         self.pending: list[tuple[Place, Any]] = []  # losses that wait for their step: the place, and a number or a promise of one
+        self.has_fed = False  # they gave gradients to what is trained here
         self.norms: list[Any] = []  # of gradients that were clipped
         self.passes: list[Pass] = []  # over loaders, the newest last
         self.closing: Pass | None = None  # exhausted before it was trained on: prefetching
@@ -62,6 +63,7 @@ class Ear:
         """The loss that is ready is one of those that wait."""
         if self.ready is not None and self.place is not None:
             self.pending.append((self.place, self.ready))
+            self.has_fed = True
         self.ready = None
 
     def slow_down(self) -> None:

@@ -25,7 +25,9 @@ from autotrack.integrations.torch.optimizers import Stepper
 
 Tensor = torch.Tensor
 TENSOR_BACKWARD = Tensor.backward.__code__
+OPTIMIZER = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
 MOST_PENDING = 10_000
+MOST_FRAMES = 50
 BACKWARD = "listening to backward"
 STEP = "listening to an optimizer's step"
 
@@ -85,7 +87,7 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         ear.is_careful = ear.accumulates
     if type(root) is not Tensor:
         return
-    if ear.pending and loop is not None and loop.steppers and not any(stepper.has_gradients() for stepper in loop.steppers):
+    if ear.pending and ear.has_fed and loop is not None and not loop.has_gradients() and not is_in_a_step(frame):
         ear.pending.clear()  # what was heard has fed nothing: its gradients were thrown away (attacks, a first pass)
     elif len(ear.pending) > MOST_PENDING:
         del ear.pending[:-1]  # nobody steps
@@ -96,6 +98,18 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         place.divisors.append(divisor_of(root))
     if ear.pending:
         ear.is_rare = True
+
+
+def is_in_a_step(frame: Any) -> bool:
+    """Whether an optimizer is stepping, and has called what calls backward: its closure may throw gradients away."""
+    for _ in range(MOST_FRAMES):
+        if frame is None:
+            return False
+        code = frame.f_code
+        if code.co_name == "wrapper" and code.co_filename == OPTIMIZER:  # of Optimizer.profile_hook_step
+            return True
+        frame = frame.f_back
+    return False
 
 
 def divisor_of(root: Any) -> float:
@@ -145,6 +159,7 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
         roots = [root] if isinstance(root, Tensor) else list(root) if isinstance(root, list | tuple) else []
         value = total([number_of(each) for each in roots])
     ear.pending.append((place, value))
+    ear.has_fed = ear.loop is not None and ear.loop.has_gradients()
     if ear.unfed and isinstance(root, Tensor):
         by_hand.look(ear, root)
 

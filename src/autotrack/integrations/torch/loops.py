@@ -37,15 +37,17 @@ class Loop:
         self.before = before  # the loop that this one may be part of
         self.fit: Fit | None = None  # None while it is held back
         self.held: list[tuple[dict[str, float], int, float]] = []
+        self.place = place
+        self.claimed: set[str] = set()  # names of curves that the run knows as its
         self.site = place.site if place is not None else ""
         self.first = self.last = time()  # when its first step was, and the last thing that happened
         self.step = 0  # the iteration that is going on
-        self.stepped: set[Stepper] = set()  # which optimizers stepped in it
+        self.stepped: set[int] = set()  # the roles of the optimizers that stepped in it
         self.steppers: list[Stepper] = []
         self.roles = 0
         self.newest: Stepper | None = None  # that stepped last
         self.series: dict[str, Series] = {}
-        self.voices: dict[tuple[int, int], Voice] = {}
+        self.voices: dict[tuple[Place, int], Voice] = {}  # by place, and the role of the optimizer that it feeds
         self.fast: Voice | None = None  # speaks at every step, without anything here being asked
         self.models: list[weakref.ref[Any]] = []
         self.models_told = 0
@@ -78,6 +80,10 @@ class Loop:
     def is_silent(self) -> bool:
         return self.fit is not None and self.fit.is_silent
 
+    def has_gradients(self) -> bool:
+        """Whether any parameter that is trained here has one."""
+        return any(stepper.has_gradients() for stepper in self.steppers)
+
     def adopt(self, stepper: Stepper) -> None:
         """An optimizer takes part."""
         stepper.loop = self
@@ -105,9 +111,6 @@ class Loop:
             stepper.number = self.roles
         for other in gone:
             self.steppers.remove(other)
-            self.stepped.discard(other)
-        for key in [key for key, voice in self.voices.items() if voice.stepper in gone]:
-            del self.voices[key]
 
     def slow_down(self) -> None:
         """Nobody speaks without being looked at from here on."""
@@ -133,8 +136,11 @@ class Loop:
         fit = self.fit
         if fit is None:
             self.held.append((metrics, step, time() if at is None else at))
-        else:
-            fit.log(metrics, step=step, at=at)
+            return
+        if not self.claimed.issuperset(metrics):
+            self.claimed.update(metrics)
+            fit.claim(metrics)
+        fit.log(metrics, step=step, at=at)
 
     def fact(self, key: str, value: Any) -> None:
         """Something that is true of the whole training."""
@@ -159,10 +165,10 @@ class Loop:
 
     def voice(self, place: Place, stepper: Stepper | None) -> Voice:
         """As whom a place speaks now. Where two want one series in one iteration, the later one has its own from there on."""
-        key = id(place), id(stepper)
+        key = place, 0 if stepper is None else stepper.number
         voice = self.voices.get(key)
         if voice is None:
-            voice = self.voices[key] = Voice(place, stepper, self.free(place.name, self.step))
+            voice = self.voices[key] = Voice(self.free(place.name, self.step))
         elif voice.series.last_step >= self.step and voice.series.last_voice is not voice:
             voice.series = self.free(place.name, self.step)
         return voice
@@ -197,21 +203,19 @@ class Loop:
             fit.dataset(name, facts)
         held, self.held = self.held, []
         for metrics, step, at in held:
-            fit.log(metrics, step=step, at=at)
+            self.say(metrics, step, at)
         self._keep_trees(self.models)
         self.before = None
 
     def fold_into(self, base: Loop) -> None:
         """It was part of another loop: tell that what it has said."""
-        overlaps = not base.stepped.isdisjoint(self.stepped)
-        is_partner = self.steppers[0].born < base.first
-        start = base.step + (1 if overlaps or not is_partner else 0)
+        start = base.step + (0 if self._takes_part_in_the_iteration_of(base) else 1)
         keys: dict[str, Series] = {}
-        rates = {}
+        rates, roles = {}, {}
         for stepper in self.steppers:
-            own, stepper.number = stepper.suffix, 0
+            own, number, stepper.number = stepper.suffix, stepper.number, 0
             base.adopt(stepper)
-            rates[f"lr{own}"] = f"lr{stepper.suffix}"
+            rates[f"lr{own}"], roles[number] = f"lr{stepper.suffix}", stepper.number
         for metrics, step, at in self.held:
             told = {}
             for key, value in metrics.items():
@@ -224,12 +228,13 @@ class Loop:
                 keys[key].last_step, keys[key].last_voice = start + step, None
                 told[keys[key].key] = value
             base.say(told, start + step, at)
-        for voice_key, voice in self.voices.items():
-            voice.series = keys.get(voice.series.key, voice.series)
-            if voice.series.key in (series.key for series in keys.values()):
+        for (place, number), voice in self.voices.items():
+            if voice.series.key in keys:
+                voice.series = keys[voice.series.key]
                 voice.series.last_voice = voice
-            base.voices[voice_key] = voice
-        base.stepped = self.stepped | (base.stepped if self.step == 0 and start == base.step else set())
+            base.voices[place, roles.get(number, number)] = voice
+        stepped = {roles.get(number, number) for number in self.stepped}
+        base.stepped = stepped | (base.stepped if self.step == 0 and start == base.step else set())
         base.step = start + self.step
         base.last = max(base.last, self.last)
         base.infer("optimizers")
@@ -243,6 +248,16 @@ class Loop:
             else:
                 self.open_epoch.epoch = -1
         self.is_over = True
+
+    def _takes_part_in_the_iteration_of(self, base: Loop) -> bool:
+        """Whether its first step was in the iteration of the other's last one, and not in the next.
+
+        Optimizers that were built together take turns; of one that was built later the order in the function says it.
+        """
+        if self.steppers[0].born < base.first:
+            return True
+        mine, other = self.place, base.place
+        return mine is not None and other is not None and mine.codes[0] is other.codes[0] and mine.instruction > other.instruction
 
     def last_words(self) -> float | None:
         """Tell what was not complete; when the last thing happened."""

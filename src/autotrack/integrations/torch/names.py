@@ -156,21 +156,19 @@ def is_loss(name: str) -> bool:
 
 def loaded_before(code: CodeType, instruction: int) -> str | None:
     """Without its text: the variable that was loaded just before the ``backward`` that is called at an instruction."""
-    before = None
+    before = found = None
     for each in dis.get_instructions(code):
         if each.offset > instruction:
             break
-        if each.argval == "backward" and before is not None and before.opname.startswith("LOAD_") and isinstance(before.argval, str):
-            name: str | None = before.argval
-            return name if _is_called_at(code, each.offset, instruction) else None
-        before = each
-    return None
-
-
-def _is_called_at(code: CodeType, method: int, instruction: int) -> bool:
-    """Whether the call at an instruction is that of the method loaded at another: no further method is loaded between."""
-    between = [each for each in dis.get_instructions(code) if method < each.offset < instruction]
-    return not any(each.opname in ("LOAD_METHOD", "LOAD_ATTR") for each in between)
+        if each.argval == "backward":
+            found = before
+        elif each.opname in ("LOAD_METHOD", "LOAD_ATTR"):
+            found = None  # of another method's call
+        if each.opname not in ("CACHE", "PUSH_NULL", "NOP"):
+            before = each
+    if found is None or not found.opname.startswith("LOAD_") or not isinstance(found.argval, str):
+        return None
+    return found.argval
 
 
 def following(code: CodeType, instruction: int) -> Iterator[dis.Instruction]:

@@ -45,11 +45,9 @@ class Place:
 class Voice:
     """Who speaks: a place, and the optimizer that it feeds."""
 
-    __slots__ = ("place", "series", "stepper")
+    __slots__ = ("series",)
 
-    def __init__(self, place: Place | None, stepper: Any, series: Series) -> None:
-        self.place = place
-        self.stepper = stepper
+    def __init__(self, series: Series) -> None:
         self.series = series
 
 

@@ -33,12 +33,12 @@ def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwa
     assert loop is not None
     _enter(ear, loop)
     loop.catch_up()
-    if stepper in loop.stepped:
+    if stepper.number in loop.stepped:
         if stepper.is_fed and not pending:
             return  # a subclass whose step() calls that of its parent, or a second step on the same gradients
         loop.step += 1
         loop.stepped.clear()
-    loop.stepped.add(stepper)
+    loop.stepped.add(stepper.number)
     stepper.steps += 1
     stepper.is_fed = bool(pending)
     loop.last = time()
@@ -81,6 +81,9 @@ def _assign(ear: Ear, stepper: Stepper, place: Place | None) -> None:
             shared.stepped.clear()
             if shared.newest is not None:
                 stepper.number, stepper.lr = shared.newest.number, shared.newest.lr
+        twin = next((other for other in shared.steppers if other.trains_the_same(stepper)), None)
+        if twin is not None:  # another thread's, or in its place
+            stepper.number = twin.number
         shared.adopt(stepper)
         shared.infer("optimizers")
         return
