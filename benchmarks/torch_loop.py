@@ -1,0 +1,230 @@
+"""What a recorded step of a plain PyTorch loop costs, inside a real step: beside the user's own list, CSVLogger and MLflow called by hand.
+
+Blocks of bare and of watched steps alternate in one loop; a figure is the median over pairs of blocks of how much more CPU a step
+took than in the bare block before it. ``thread`` is CPU of the training thread. ``all`` adds what every other thread used (the writer),
+divided by the watched steps. In bare blocks what ``autolog()`` put in place is taken out, and put back afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from measure import folder, has, show, verdict
+
+Step = Callable[[int], Any]
+
+
+class Patches:
+    """What ``autolog()`` put in place of torch's own, to be taken out and put back within microseconds."""
+
+    def __init__(self, turn_on: Callable[[], None]) -> None:
+        import torch
+        from torch.optim import optimizer
+        from torch.utils.data import dataloader
+
+        owners = (torch, torch.autograd, torch.nn.Module, torch.optim.Optimizer, dataloader.DataLoader, dataloader._BaseDataLoaderIter)
+        self.hooks = optimizer._global_optimizer_post_hooks
+        before = {(owner, name): value for owner in owners for name, value in vars(owner).items()}
+        turn_on()
+        self.places = [(owner, name, value, vars(owner)[name]) for (owner, name), value in before.items() if vars(owner)[name] is not value]
+        self.held = dict(self.hooks)
+
+    def out(self) -> None:
+        for owner, name, original, _ in self.places:
+            setattr(owner, name, original)
+        self.hooks.clear()
+
+    def back(self) -> None:
+        for owner, name, _, ours in self.places:
+            setattr(owner, name, ours)
+        self.hooks.update(self.held)
+
+
+def small() -> tuple[Any, Any, Any, Any]:
+    return network(64, (32, 64, 64, 10))
+
+
+def large() -> tuple[Any, Any, Any, Any]:
+    return network(256, (512, 1024, 1024, 10))
+
+
+def network(batch: int, widths: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    layers: list[Any] = []
+    for into, out in itertools.pairwise(widths):
+        layers += [nn.Linear(into, out), nn.ReLU()]
+    model = nn.Sequential(*layers[:-1])
+    return model, torch.optim.SGD(model.parameters(), lr=1e-3), torch.randn(batch, widths[0]), torch.randint(0, widths[-1], (batch,))
+
+
+def plain_step(made: tuple[Any, Any, Any, Any], after: Callable[[Any, int], None] | None) -> Step:
+    """The user's step; a tracker called by hand is called at its end, as he would."""
+    from torch.nn.functional import cross_entropy
+
+    model, optimizer, x, y = made
+
+    def bare(_: int) -> None:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+    def told(step: int) -> None:
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        after(loss, step)  # type: ignore[misc]
+
+    return bare if after is None else told
+
+
+def loader_step(made: tuple[Any, Any, Any, Any]) -> Step:
+    """The same with batches out of a DataLoader."""
+    from torch.nn.functional import cross_entropy
+    from torch.utils.data import DataLoader, TensorDataset
+
+    model, optimizer, x, y = made
+    loader = DataLoader(TensorDataset(x.repeat(64, 1), y.repeat(64)), batch_size=len(x), shuffle=True)
+
+    def batches() -> Iterator[Any]:
+        while True:
+            yield from loader
+
+    following = batches()
+
+    def step(_: int) -> None:
+        x, y = next(following)
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def trackers(base: Path) -> dict[str, Callable[[Any, int], None]]:
+    """Those that the user calls by hand, with what stands in his loop for it."""
+    losses: list[float] = []
+    found: dict[str, Callable[[Any, int], None]] = {"losses.append(loss.item())": lambda loss, _: losses.append(loss.item())}
+    if has("lightning"):
+        from lightning.pytorch.loggers import CSVLogger
+
+        logger = CSVLogger(base / "csv")
+        found["CSVLogger.log_metrics by hand"] = lambda loss, step: logger.log_metrics({"train/loss": loss.item()}, step=step)
+    else:
+        print("  CSVLogger: lightning is not installed")
+    if has("mlflow"):
+        import mlflow
+
+        mlflow.set_tracking_uri(f"sqlite:///{base}/mlflow.db")
+        mlflow.start_run()
+        found["mlflow.log_metric by hand"] = lambda loss, step: mlflow.log_metric("train/loss", loss.item(), step=step)
+    else:
+        print("  MLflow is not installed")
+    return found
+
+
+class Pairs:
+    """Pairs of blocks of steps: a bare one, and one that is looked at."""
+
+    def __init__(self, patches: Patches) -> None:
+        self.patches = patches
+        self.steps = 0
+        self.bare: list[float] = []
+
+    def block(self, step: Step, length: int) -> float:
+        """CPU seconds of this thread a step."""
+        clock, first = time.thread_time, self.steps
+        self.steps += length
+        began = clock()
+        for number in range(first, first + length):
+            step(number)
+        return (clock() - began) / length
+
+    def measure(self, bare: Step, watched: Step, *, length: int, pairs: int, observed: bool) -> tuple[float, float]:
+        """Microseconds more a step: of this thread (median of the pairs), and of all other threads (of all steps)."""
+        import autotrack
+
+        more = []
+        if observed:  # the run is opened, and the environment read, once: not what a step costs
+            self.patches.back()
+            self.block(watched, 30)
+            self.patches.out()
+            time.sleep(3)
+        autotrack.flush(30)
+        others = time.process_time() - time.thread_time()
+        for number in range(pairs + 5):
+            a = self.block(bare, length)
+            if observed:
+                self.patches.back()
+            b = self.block(watched, length)
+            self.patches.out()
+            if number >= 5:  # caches, and first steps, are warm
+                more.append(b - a)
+                self.bare.append(a)
+        autotrack.flush(30)
+        others = time.process_time() - time.thread_time() - others
+        return 1e6 * statistics.median(more), 1e6 * others / ((pairs + 5) * length)
+
+
+def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length: int, pairs: int) -> tuple[float, dict[str, tuple[float, float]]]:
+    """The bare step in microseconds, and what each way of recording adds to it."""
+    import autotrack
+
+    autotrack.configure(uri=f"sqlite:///{base}/store/autotrack.db", quiet=True, system_metrics=False)
+    patches = Patches(lambda: autotrack.autolog("torch"))
+    patches.out()
+    run = Pairs(patches)
+    one, other = plain_step(make(), None), plain_step(make(), None)
+    found = {"control: bare beside bare": run.measure(one, other, length=length, pairs=pairs, observed=False)}
+    found["autotrack"] = run.measure(one, other, length=length, pairs=pairs, observed=True)
+    one, other = loader_step(make()), loader_step(make())
+    found["autotrack, batches from a DataLoader"] = run.measure(one, other, length=length, pairs=pairs, observed=True)
+    for name, after in trackers(base).items():
+        few = 5 if name.startswith("mlflow") else 1  # some ten milliseconds a call
+        one, other = plain_step(make(), None), plain_step(make(), after)
+        found[name] = run.measure(one, other, length=max(1, length // few // 2), pairs=max(20, pairs // few // 2), observed=False)
+    patches.back()
+    return 1e6 * statistics.median(run.bare), found
+
+
+def main(pairs: int, which: str) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    with folder() as base:
+        if which == "small":
+            bare, found = figures(small, base, length=40, pairs=pairs)
+        else:
+            bare, found = figures(large, base, length=2, pairs=max(20, pairs // 3))
+    show(f"A step of {bare / 1000:.2f} ms: CPU more a step, in us (median of pairs)", [
+        (name, f"thread {thread:9.1f}   all {thread + others:9.1f}") for name, (thread, others) in found.items()
+    ])  # fmt: skip
+    if which == "large":
+        verdict("autotrack: writer included, of a long step", 100 * sum(found["autotrack"]) / bare, 0.5, "%")
+        return
+    for name in ("autotrack", "autotrack, batches from a DataLoader"):
+        verdict(f"{name}: training thread, more a step", found[name][0], 13, "us")
+        verdict(f"{name}: writer included, more a step", sum(found[name]), 18, "us")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        main(int(sys.argv[1]), sys.argv[2])
+    else:
+        for length in ("small", "large"):  # each in a process of its own: what one leaves would weigh on the other
+            subprocess.run([sys.executable, __file__, *(sys.argv[1:] or ["300"]), length], check=True)
