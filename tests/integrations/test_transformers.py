@@ -42,8 +42,8 @@ def _as_in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def arguments(**more):
-    told = {"max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "use_cpu": True, "disable_tqdm": True, "save_strategy": "no"}
-    return TrainingArguments("out", **{**told, "report_to": "none", **more})
+    told = {"output_dir": "out", "max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "disable_tqdm": True}
+    return TrainingArguments(**{**told, "use_cpu": True, "save_strategy": "no", "report_to": "none", **more})
 
 
 def trainer(*, kind=Trainer, callbacks=None, compute_metrics=None, **more):
@@ -411,6 +411,94 @@ def test_a_probe_that_is_fitted_in_compute_metrics_is_silent(tracked):
     made.train()
     made.evaluate()
     assert points(tracked.run(), "eval/probe") == {2: 1.0, 4: 1.0}
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+SAVING = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2, "metric_for_best_model": "loss"}
+
+
+def test_checkpoints_are_known_and_the_newest_and_the_best_are_kept(observed, tmp_path):
+    def worse_and_worse(_predictions):
+        return {"loss": made.state.global_step, "score": 1}
+
+    made = trainer(compute_metrics=worse_and_worse, **SAVING, load_best_model_at_end=True, max_steps=6)
+    made.train()
+    run = observed.run()
+    assert run.metrics["last_checkpoint"] == str(tmp_path / "out" / "checkpoint-6")
+    assert (run.metrics["best_step"], run.metrics["best_metric"]) == (2, made.state.best_metric)
+    assert run.metrics["best_checkpoint"] == made.state.best_model_checkpoint
+    rows = [json.loads(line) for line in run.artifact("checkpoints.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["epoch"]) for row in rows] == [(2, 0.25), (4, 0.5), (6, 0.75)]
+    kept = {artifact.step: artifact for artifact in run.artifacts if artifact.kind == "checkpoint"}
+    assert set(kept) == {2, 6}
+    assert kept[2].name == "checkpoints/checkpoint-2/model.safetensors"
+    assert kept[6].size == (tmp_path / "out" / "checkpoint-6" / "model.safetensors").stat().st_size
+
+
+def test_checkpoints_can_be_left_out(observed):
+    loader.autolog("transformers", checkpoints=False)
+    trainer(**SAVING).train()
+    assert [artifact for artifact in observed.run().artifacts if artifact.kind == "checkpoint"] == []
+
+
+def test_a_training_from_a_checkpoint_goes_on_in_the_run_that_wrote_it(observed):
+    first = trainer(**SAVING)
+    first.train()
+    other = trainer(output_dir="elsewhere", **SAVING)
+    other.train()
+    again = trainer(max_steps=8, **SAVING)
+    again.train(resume_from_checkpoint="out/checkpoint-2")
+    run, _ = observed.runs()
+    assert run.status == "finished"
+    assert sorted(set(run.history("train/loss").steps.tolist())) == [1, 2, 3, 4, 5, 6, 7, 8]
+    curve = points(run, "train/loss")  # of two points at a step, the last
+    assert [curve[step] for step in range(3, 9)] == logged(again, "loss")[2:]
+    assert (run.tags["resumed_at_step"], run.params["args.max_steps"]) == ("2", 8)
+    assert run.name == "GPT2LMHeadModel-1"
+
+
+def test_the_last_checkpoint_is_found_as_the_trainer_finds_it(observed):
+    trainer(**SAVING).train()
+    trainer(max_steps=6, **SAVING).train(resume_from_checkpoint=True)
+    assert sorted(points(observed.run(), "train/loss")) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_of_a_training_that_the_store_does_not_know_begins_a_run(tracked):
+    trainer(**SAVING).train()
+    loader.autolog("transformers")
+    trainer(output_dir="other", learning_rate=1e-3, **SAVING).train()
+    trainer(max_steps=6, **SAVING).train(resume_from_checkpoint="out/checkpoint-4")
+    _, run = tracked.runs()
+    assert sorted(points(run, "train/loss")) == [5, 6]
+    assert run.tags["resumed_at_step"] == "4"
+
+
+def test_a_checkpoint_that_another_training_wrote_over_is_not_taken_for_the_first_ones(observed):
+    trainer(**SAVING).train()
+    trainer(learning_rate=1e-3, **SAVING).train()  # into the same folder
+    trainer(max_steps=6, learning_rate=1e-3, **SAVING).train(resume_from_checkpoint="out/checkpoint-4")
+    first, second = observed.runs()
+    assert sorted(points(first, "train/loss")) == [1, 2, 3, 4]
+    assert sorted(points(second, "train/loss")) == [1, 2, 3, 4, 5, 6]
+
+
+def test_inside_a_users_run_a_resumed_training_joins_that(observed):
+    trainer(**SAVING).train()
+    with start_run("theirs"):
+        trainer(max_steps=6, **SAVING).train(resume_from_checkpoint=True)
+    first, theirs = observed.runs()
+    assert sorted(points(first, "train/loss")) == [1, 2, 3, 4]
+    assert sorted(points(theirs, "train/loss")) == [5, 6]
+
+
+def test_a_resume_from_nowhere_fails_in_the_trainers_words(observed, caplog):
+    with pytest.raises(ValueError, match="No valid checkpoint found"):
+        trainer(output_dir="empty").train(resume_from_checkpoint=True)
+    with pytest.raises(Exception, match="missing"):
+        trainer().train(resume_from_checkpoint="missing")
+    assert [run.status for run in observed.runs()] == ["failed", "failed"]
 
 
 # --- by name, without autolog ----------------------------------------------------------------------------------------
