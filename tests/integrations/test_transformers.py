@@ -1,6 +1,12 @@
 """Hugging Face Transformers: trainers of all kinds, by themselves and by name. Every model is tiny and random; nothing is downloaded."""
 
+import contextlib
 import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -555,3 +561,83 @@ def test_one_callback_in_two_trainers_speaks_to_each_ones_own_run(tracked):
 def test_all_does_not_break(observed):
     trainer(report_to="all", max_steps=1).train()
     assert len(observed.runs()) == 1
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, torch
+{line}
+from transformers import GPT2Config, GPT2LMHeadModel, HfArgumentParser, Trainer, TrainingArguments
+torch.set_num_threads(1)
+torch.manual_seed(0)
+rows = [{{"input_ids": row, "labels": row}} for row in torch.randint(0, 50, (32, 6))]
+model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=50, n_positions=8, bos_token_id=0, eos_token_id=0))
+parser = HfArgumentParser(TrainingArguments)
+(args,) = parser.parse_json_file(sys.argv[1]) if sys.argv[1].endswith(".json") else parser.parse_args_into_dataclasses()
+trainer = Trainer(model, args, train_dataset=rows, eval_dataset=rows[:8])
+{train}
+{after}
+"""
+OPTIONS = {"output_dir": "out", "max_steps": 4, "logging_steps": 1, "use_cpu": True, "save_strategy": "steps", "save_steps": 2}
+ON_THE_COMMAND_LINE = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
+
+
+def program(folder, *options, line="import autotrack", train="trainer.train()", after="", python=(sys.executable,), **environment):
+    """What a program of the user's prints, and where it does."""
+    (folder / "pyproject.toml").write_text("")
+    (folder / "train.py").write_text(PROGRAM.format(line=line, train=train, after=after))
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK")} | {"HF_HUB_OFFLINE": "1", **environment}
+    return subprocess.run([*python, "train.py", *options], cwd=folder, env=env, capture_output=True, text=True)
+
+
+def runs_in(folder):
+    with contextlib.closing(sqlite3.connect(folder / ".autotrack" / "autotrack.db")) as store:
+        return store.execute("select name, status from runs").fetchall()
+
+
+def test_named_on_the_command_line_or_in_a_file_it_needs_no_autolog(tmp_path):
+    (tmp_path / "args.json").write_text(json.dumps({**OPTIONS, "report_to": ["autotrack"]}))
+    for given in ([*ON_THE_COMMAND_LINE, "--report_to", "autotrack"], ["args.json"]):
+        done = program(tmp_path, *given)
+        assert done.returncode == 0, done.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished"), ("GPT2LMHeadModel-2", "finished")]
+
+
+def test_the_name_is_legal_where_all_is_off(tmp_path):
+    done = program(tmp_path, *ON_THE_COMMAND_LINE, "--report_to", "autotrack", AUTOTRACK_DISABLED="1")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / ".autotrack").exists()
+
+
+def test_what_is_printed_and_written_is_the_same(tmp_path):
+    def told(name, line):
+        folder = tmp_path / name
+        folder.mkdir()
+        after = "print(float(sum(p.double().sum() for p in trainer.model.parameters())), torch.initial_seed(), sorted(vars(trainer)))"
+        done = program(folder, *ON_THE_COMMAND_LINE, line=line, after=after, PYTHONWARNINGS="default")
+        assert done.returncode == 0, done.stderr
+        files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if ".autotrack" not in path.parts and path.is_file()}
+        same = {name: path.read_bytes() for name, path in files.items() if name.endswith((".safetensors", "config.json", "scheduler.pt"))}
+        pace = re.compile(r"[\d.]+ ?(it/s|s/it)|\d\d:\d\d|'train_(runtime|samples_per_second|steps_per_second)': '[^']*'")
+        return pace.sub("", done.stdout), sorted({line.strip() for line in re.split(r"[\r\n]", pace.sub("", done.stderr))}), sorted(files), same
+
+    plain = told("plain", "")
+    assert told("observed", "import autotrack; autotrack.autolog()") == plain
+
+
+def test_a_training_that_was_killed_goes_on_in_its_run(tmp_path):
+    options = [*ON_THE_COMMAND_LINE, "--report_to", "autotrack"]
+    dies = "import os, autotrack; from transformers import TrainerCallback; "
+    dies += "TrainerCallback.on_optimizer_step = lambda self, args, state, control, **_: state.global_step < 3 or os._exit(9)"
+    assert program(tmp_path, *options, line=dies).returncode == 9
+    goes_on = program(tmp_path, *options, line="import autotrack", train="trainer.train(resume_from_checkpoint=True)")
+    assert goes_on.returncode == 0, goes_on.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished")]
+
+
+def test_two_processes_are_one_run(tmp_path):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517")
+    done = program(tmp_path, *ON_THE_COMMAND_LINE, "--ddp_backend", "gloo", line="import autotrack; autotrack.autolog()", python=torchrun)
+    assert done.returncode == 0, done.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished")]
