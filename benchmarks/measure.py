@@ -17,6 +17,7 @@ Figures = dict[str, list[float]]
 def run(program: str, *arguments: object, cwd: str | Path | None = None, **environment: str) -> tuple[float, str]:
     """Run a program text in a fresh interpreter; return its CPU seconds (user and system) and what it printed."""
     env = {**os.environ, "AUTOTRACK_QUIET": "1", "OMP_NUM_THREADS": "1", **environment}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # else a source tree is compiled at every import, which no installed package is
     child = subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True, cwd=cwd, env=env)
     assert child.stdout
     printed = child.stdout.read()

@@ -10,7 +10,10 @@ from pathlib import Path
 from autotrack.instrument.loader import BUILTIN
 
 ROOT = Path(__file__).parents[1]
-TITLES = {"accelerate": "Accelerate", "sklearn": "scikit-learn", "torch": "PyTorch", "transformers": "Transformers", "xgboost": "XGBoost"}
+TITLES = {
+    "accelerate": "Accelerate", "lightning": "Lightning", "pytorch_lightning": "Lightning", "sklearn": "scikit-learn", "torch": "PyTorch",
+    "transformers": "Transformers", "xgboost": "XGBoost",
+}  # fmt: skip
 MARKED = re.compile(r"(<!-- recorded: begin[^\n]*-->\n).*?(<!-- recorded: end -->)", re.S)
 
 PAGE = """# What is recorded
@@ -23,11 +26,13 @@ memory, GPU, and the process's CPU and memory over time.
 
 def records() -> dict[str, tuple[str, list[tuple[str, str, str]]]]:
     """By framework: the versions that are observed, and rows of what is trained, what is recorded, and where that comes from."""
-    found = {}
+    found: dict[str, tuple[str, list[tuple[str, str, str]]]] = {}
     for target in dict.fromkeys(BUILTIN.values()):
         module = importlib.import_module(target.partition(":")[0])
         integration = getattr(module, target.partition(":")[2])
-        found[TITLES.get(integration.name, integration.name)] = (integration.requires, module.RECORDS)
+        title = TITLES.get(integration.name, integration.name)
+        others = [found[title][0]] if title in found else []  # one integration of a framework that goes by two names
+        found[title] = ("`, `".join([*others, integration.requires]), module.RECORDS)
     return found
 
 

@@ -54,7 +54,7 @@ class Record:
 class RunStarted(Record):
     """A run began, or was resumed. The batch's writer becomes the run's writer.
 
-    ``name`` is what the user gave, or "" (a ``RunNoted`` of the field ``stem`` may then name it).
+    ``name`` is what the user gave, or "": then it is named by its ``stem`` and a number that counts within the experiment.
     ``session`` is one per process; ``call_site`` is ``file:line:function`` of the user's code.
     """
 
@@ -68,6 +68,7 @@ class RunStarted(Record):
     user: str = ""
     kind: str = ""  # what opened it: the integration's name, or "" for the user's own start_run
     resumed: bool = False
+    stem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class ArtifactStored(Record):
 class RunNoted(Record):
     """One field of the run: ``name``, ``stem``, ``experiment``, ``notes``, ``environment``, ``traceback`` or ``dropped``.
 
-    ``stem`` names a run that has no name: the store appends a number that counts within the experiment.
+    ``stem`` is another one than it started with.
     ``environment`` is merged into what is there; ``dropped`` is added to it.
     """
 

@@ -165,10 +165,12 @@ def plain(value: object, most: int, walk: _Walk | None = None) -> Any:
         return cut(value, most)  # type: ignore[arg-type]
     if kind is int:
         return value if value.bit_length() <= MOST_BITS else f"<int of {value.bit_length()} bits>"  # type: ignore[attr-defined]
-    return asked(lambda: _described(value, most, walk or _Walk()), f"<{kind.__qualname__}>")
+    return asked(functools.partial(_described, value, most, walk or _Walk()), f"<{kind.__qualname__}>")
 
 
 def _described(value: Any, most: int, walk: _Walk) -> Any:
+    if type(value) in _PLAIN_CONTAINERS:
+        return _container(value, most, walk, value)
     if isinstance(value, enum.Enum):
         return plain(value.value, most) if isinstance(value.value, str | int | float) else value.name
     if isinstance(value, list | tuple | set | frozenset | Mapping):
@@ -189,6 +191,8 @@ def _described(value: Any, most: int, walk: _Walk) -> Any:
         return _container(parts, most, walk, value)
     return _object(value, most)
 
+
+_PLAIN_CONTAINERS = frozenset({dict, list, tuple})  # the usual ones first: asking for a Mapping is slow
 
 # Subclasses of the plain kinds (numpy's scalars among them), and the standard library's values; the first that fits.
 _TOLD: list[tuple[Any, Callable[[Any], Any]]] = [
@@ -212,11 +216,12 @@ def _container(value: Any, most: int, walk: _Walk, whole: Any) -> Any:
         return f"<{type(whole).__qualname__} of {len(value)}>"
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return _container(value._asdict(), most, walk, value)
-    shown = list(value.items() if isinstance(value, Mapping) else value)[: most + 1]  # each takes a character at least
+    is_mapping = isinstance(value, dict) or (not isinstance(value, list | tuple) and isinstance(value, Mapping))
+    shown = list(value.items() if is_mapping else value)[: most + 1]  # each takes a character at least
     walk.left -= len(shown)
     walk.inside.append(id(whole))
     try:
-        if isinstance(value, Mapping):
+        if is_mapping:
             return {name_of(key): plain(item, most, walk) for key, item in shown}
         shown = [plain(item, most, walk) for item in shown]
     finally:

@@ -1,7 +1,7 @@
 """Every snippet in README and docs runs. The blocks of a page run in order, in one process and one empty folder.
 
 ``python`` blocks share a namespace, ``sh`` blocks run in bash, ``sql`` blocks against the page's store.
-A block under ``<!-- not run: reason -->`` is only shown.
+A block under ``<!-- not run: reason -->`` is only shown. A page with ``<!-- needs: lightning -->`` is left out where that cannot be imported.
 """
 
 import re
@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDS = re.compile(r"^<!-- needs: (.+?) -->$", re.M)
 BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)[^\n]*\n(.*?)^```$", re.M | re.S)
 
 DRIVER = r"""
@@ -51,7 +52,11 @@ def blocks(page):
 def test_every_snippet_runs(page, tmp_path):
     import json
     import os
+    from importlib.util import find_spec
 
+    missing = [needed for needed in NEEDS.findall(page.read_text()) if find_spec(needed) is None]
+    if missing:
+        pytest.skip(f"{page.name} needs {', '.join(missing)}")
     todo = list(blocks(page))
     if not todo:
         return

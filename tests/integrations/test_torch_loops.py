@@ -32,7 +32,6 @@ BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series th
 # What is not as it should be yet; strictly, so that a line goes with its reason.
 OPEN = {
     "accumulation_undivided": "of the first window only the last loss is told, if another loop was there before",
-    "checkpoints": "torch.save is not listened to yet",
     "endless": "parsed arguments are not listened to yet",
     "gan_late": "a late partner of fewer than 16 steps is a run of its own",
     "lbfgs": "the first loss of a closure that throws gradients away is not told",
@@ -132,7 +131,7 @@ def differences(want, run):
         "amp": "loop/amp" in run["metrics"],
         "by_hand": run["metrics"].get("loop/update") == "by hand",
         "scheduler": run["params"].get("scheduler"),
-        "checkpoints": {name: [meta.get("kind"), step] for name, kind, step, meta in run["artifacts"] if kind == "checkpoint"},
+        "checkpoints": [[Path(row["path"]).name, row["kind"].split(":")[0], row["step"]] for row in run["tables"].get("checkpoints.jsonl", ())],
     }
     want = {"kind": "torch", "status": "finished", "error": None, "amp": False, "by_hand": False, "per_step": 1, **want}
     for key, value in want.items():

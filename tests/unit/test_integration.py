@@ -221,7 +221,7 @@ def test_after_ten_failures_a_patch_goes_dormant(tracked, toy, enabled, lenient,
 def test_where_no_fit_can_be_opened_the_patch_goes_dormant_too(tracked, toy, enabled, lenient, monkeypatch):
     asked = []
 
-    def broken(*args, **more):
+    def broken(*_args, **_more):
         asked.append(1)
         raise RuntimeError("ours")
 

@@ -661,7 +661,7 @@ def test_the_file_system_of_a_folder(folder, kind):
 
 
 def test_the_file_system_of_a_folder_that_is_not_there_yet(tmp_path):
-    assert file_system_of(tmp_path / "a" / "b") == file_system_of(tmp_path) != ""
+    assert file_system_of(str(tmp_path / "a" / "b")) == file_system_of(str(tmp_path)) != ""
 
 
 def test_a_segment_of_another_version_is_left_out():

@@ -19,7 +19,7 @@ from autotrack.values import STATUSES, Scalar
 NOTED = ("name", "stem", "experiment", "notes", "environment", "traceback", "dropped")
 _FLOATS = frozenset({float})
 _INTS = frozenset({int})
-_TEXTS = ("experiment", "name", "session", "call_site", "host", "user", "kind")
+_TEXTS = ("experiment", "name", "session", "call_site", "host", "user", "kind", "stem")
 
 
 def accept(record: AnyRecord) -> AnyRecord:

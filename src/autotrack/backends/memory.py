@@ -159,7 +159,7 @@ class MemoryBackend:
             run.call_site, run.user, run.parent = record.call_site, record.user, record.parent_id
         if run.writer is not None:
             run.status, run.error, run.ended = "running", None, None
-        run.name = record.name or run.name
+        run.name, run.stem = record.name or run.name, record.stem or run.stem
         run.host, run.pid, run.writer, run.opened = record.host, record.pid, writer, _kept(record.time)
 
     def _name(self, run: _Run) -> None:

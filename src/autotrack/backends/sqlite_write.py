@@ -248,7 +248,7 @@ class _Writing:
             run.call_site, run.user_name, run.parent_uid = record.call_site, record.user, record.parent_id
         if run.writer is not None:
             run.status, run.error, run.ended_ms = "running", None, None
-        run.name = record.name or run.name
+        run.name, run.stem = record.name or run.name, record.stem or run.stem
         run.host, run.pid, run.writer, run.opened_ms = record.host, record.pid, self._writer, at
 
     def _end(self, run: _Run, record: RunEnded) -> None:

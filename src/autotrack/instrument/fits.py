@@ -97,7 +97,7 @@ class Ledger:
 class Voice:
     """What one run is told by one fit and by the engines that joined it."""
 
-    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "opened", "run", "stem")
+    __slots__ = ("_every", "_told", "_unsaid", "began", "datasets", "inferred", "ledger", "log", "opened", "run", "stem")
 
     def __init__(self, run: Run, *, opened: bool, stem: str) -> None:
         self.run = run
@@ -110,6 +110,7 @@ class Voice:
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
         self._every = max(1, tracker().settings.every_n_steps)
+        self.log: Callable[[Mapping[str, Any], int], None] = run.pen() if self._every == 1 else self._thinned
 
     def params(self, values: Mapping[str, Any], *, engine: bool) -> None:
         said = {}
@@ -125,12 +126,14 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def log(self, metrics: Mapping[str, Any], step: int, at: float | None = None) -> None:
-        if self._every == 1 or step % self._every == 0:
-            if at is None:
-                self.run.log(metrics, step)
-            else:
-                self.run.log_at(metrics, step, at)
+    def _thinned(self, metrics: Mapping[str, Any], step: int) -> None:
+        if step % self._every == 0:
+            self.run.log(metrics, step)
+
+    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
+        """As ``log``, of what was measured before now: at ``at``, in UTC seconds."""
+        if step % self._every == 0:
+            self.run.log_at(metrics, step, at)
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """As ``log``, of one float."""
@@ -139,14 +142,12 @@ class Voice:
             return say
         return lambda value, step: say(value, step) if step % every == 0 else time.time()
 
-    def close(self) -> None:
-        """Tell what was held back."""
+    def close(self, took_s: float | None) -> None:
+        """Tell how long it took, and what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
         if unsaid:
             self.run.note_params(unsaid)
-        nested = self.ledger.summary()
-        if nested:
-            self.run.summary(nested)
+        self.run.summary({"time/fit_s": time.perf_counter() - self.began if took_s is None else took_s, **self.ledger.summary()})
 
 
 class Fit:
@@ -229,7 +230,10 @@ class Fit:
         voice = self._voice
         if voice is None:
             return
-        voice.log(metrics, step, at)
+        if at is None:
+            voice.log(metrics, step)
+        else:
+            voice.log_at(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
@@ -269,7 +273,7 @@ class Fit:
     def table(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Rows, kept as an artifact of kind ``table``."""
         if self._voice is not None:
-            self._voice.run.log_table(name, rows)
+            self._voice.run.note_table(name, rows)
 
     @guarded
     def text(self, filename: str, text: str) -> None:
@@ -624,8 +628,7 @@ def close_fit(fit: Fit, error: BaseException | None, took_s: float | None, ended
         took_s = ended - voice.run.started
     try:
         with guard("closing a fit"):
-            voice.run.summary({"time/fit_s": time.perf_counter() - voice.began if took_s is None else took_s})
-            voice.close()
+            voice.close(took_s)
     finally:
         if voice.opened:
             with guard("ending a run"):

@@ -25,13 +25,16 @@ from autotrack.guard import guard
 from autotrack.instrument import threads
 from autotrack.instrument.integration import Integration, version_of
 from autotrack.instrument.patches import Patches
-from autotrack.recording import tracker
+from autotrack.recording import place, tracker
+from autotrack.recording.mounts import file_system_of
 from autotrack.settings import load as load_settings
 
 logger = logging.getLogger("autotrack")
 
 GROUP = "autotrack.integrations"
 BUILTIN = {
+    "lightning": "autotrack.integrations.lightning:integration",
+    "pytorch_lightning": "autotrack.integrations.lightning:pytorch_lightning",
     "accelerate": "autotrack.integrations.accelerate:integration",
     "sklearn": "autotrack.integrations.sklearn:integration",
     "torch": "autotrack.integrations.torch:integration",
@@ -220,6 +223,16 @@ def is_installed(name: str) -> bool:
         return False
 
 
+def prepare() -> None:
+    """Ask what is asked once a process: now rather than in its first fit."""
+    place.host()
+    place.user()
+    here = tracker.existing()
+    local = load_settings().local if here is None else here.local
+    if local is not None:
+        file_system_of(str(local / "journal"))
+
+
 def is_off() -> bool:
     """Whether everything is switched off (``AUTOTRACK_DISABLED``)."""
     return load_settings().disabled
@@ -253,6 +266,7 @@ def autolog(
         raise IntegrationError(f"autotrack has no integration {unknown[0]!r}; it has: {', '.join(sorted(LOADER.known))}")
     if is_off():
         return
+    prepare()
     if chosen:
         tracker.configure(**chosen)
     LOADER.exclude(excluded)

@@ -124,12 +124,12 @@ class Curves(TrainingCallback):
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
         if self.booster is None:
             self.booster = model
-            self._began = time.perf_counter()
-        self._before = time.perf_counter()
+            self._began = self._before = time.perf_counter()
         return False
 
     @guarded
     def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> bool:
+        now = time.perf_counter()
         if not self._rounds:
             # Not earlier: the first question to a booster configures it, and its warnings would come from our line.
             self._start = model.num_boosted_rounds() - 1 if self._goes_on else 0
@@ -143,7 +143,8 @@ class Curves(TrainingCallback):
                 newest[key], newest[f"{key}_std"] = value
             else:
                 newest[key] = value
-        newest["time/round_s"] = time.perf_counter() - self._before
+        newest["time/round_s"] = now - self._before
+        self._before = now
         self._rounds += 1
         self._fit.log(newest, step=self._start + epoch)
         return False  # only True stops the training

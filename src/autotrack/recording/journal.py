@@ -398,7 +398,7 @@ class Journal:
         if self._claim is None:
             self._claim = Claim(self._folder)
             self._writer = self._claim.writer
-            kind = file_system_of(self._folder)
+            kind = file_system_of(str(self._folder))
             self._append = self._append or not (kind in MAPPED or kind in PROBED)
         self._check_room(size)
         path = self._claim.path(f"{number:06d}")

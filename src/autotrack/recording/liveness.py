@@ -110,10 +110,10 @@ class Claim:
 def _is_caught_in_c(number: int) -> bool:
     """Whether somebody catches the signal though Python does not know: the user's own ``faulthandler``, a library."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_bytes()
     except OSError:
         return False
-    caught = status.partition("SigCgt:")[2].split(maxsplit=1)
+    caught = status.partition(b"SigCgt:")[2].split(maxsplit=1)
     return bool(caught) and bool(int(caught[0], 16) >> number - 1 & 1)
 
 

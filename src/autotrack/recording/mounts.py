@@ -6,6 +6,7 @@ document the same and are probed by allocating; network file systems give no coh
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -42,10 +43,11 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def file_system_of(folder: str | os.PathLike[str]) -> str:
-    """The type of the file system that holds the folder (or would, once it is made); "" where the system does not say."""
+@functools.lru_cache(maxsize=64)
+def file_system_of(folder: str) -> str:
+    """The type of the file system that holds the folder (or would, once it is made); "" where the system does not say. Asked once."""
     try:
-        text = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+        text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
     except OSError:
         return ""
     return file_system(Path(os.path.realpath(folder)), text)
@@ -53,4 +55,4 @@ def file_system_of(folder: str | os.PathLike[str]) -> str:
 
 def is_network(folder: str | os.PathLike[str]) -> bool:
     """Whether other hosts may have this folder too."""
-    return file_system_of(folder) in NETWORK
+    return file_system_of(os.fspath(folder)) in NETWORK

@@ -44,6 +44,7 @@ ID_LENGTH = 26
 
 _OFF = Settings(disabled=True)
 
+_written = json.JSONEncoder().encode
 _current: ContextVar[Run | None] = ContextVar("autotrack_run", default=None)
 
 
@@ -87,6 +88,10 @@ class Run:
         if step is None:
             step = next(self._steps)
         (self._log or self._lane())(metrics, step)
+
+    def pen(self) -> Callable[[Mapping[str, Any], int], None]:
+        """What ``log`` does with a step, without its way there: for who logs at every step of a training."""
+        return self._log or self._lane()
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """A way in for one metric whose every point is one float: ``say(value, step)``; it returns the time."""
@@ -196,16 +201,13 @@ class Run:
 
         ``rows`` is an iterable of mappings, a mapping from columns to lists, or a data frame.   Raises: TypeError, ValueError.
         """
-        name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
-        columns: dict[str, None] = {}
-        lines = []
-        for row in rows_of(rows):
-            line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
-            columns.update(dict.fromkeys(line))
-            lines.append(json.dumps(line))
-        content = "".join(f"{line}\n" for line in lines).encode()
-        meta = {"columns": list(columns), "rows": len(lines)}
+        name, content, meta = table_of(name, rows)
         self._tracker_for_files().uploads.take_bytes(self.id, content, name, kind="table", meta=meta)
+
+    def note_table(self, name: str, rows: Any) -> None:
+        """As ``log_table``, for a table that nobody logged himself: its file is written in the background."""
+        name, content, meta = table_of(name, rows)
+        self._tracker_for_files().uploads.take_bytes_soon(self.id, content, name, kind="table", meta=meta)
 
     # Its life
 
@@ -405,6 +407,9 @@ class SilentRun(Run):
     def log_table(self, name: str, rows: Any) -> None:
         """Nothing."""
 
+    def note_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
     def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """Nothing."""
 
@@ -455,8 +460,6 @@ def start_run(
 
     def announce() -> None:
         _started(run, resumed=run_id is not None)
-        if not name and run_id is None:
-            run.note_stem("run")
         if params is not None:
             run.log_params(params)
         if tags:
@@ -528,8 +531,6 @@ def open_run(
         run.kind = kind
         run.call_site = kept.cut(call_site, 1_000)
         _started(run, at=started)
-        if stem and not name:
-            run.note_stem(stem)
     except (AutotrackError, OSError) as error:
         report("opening a run", error)
         return SilentRun(Tracker(_OFF), new_run_id(), "", name=name, stem=stem)
@@ -564,6 +565,7 @@ def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
         user(),
         run.kind,
         resumed,
+        "" if resumed or run._name else run._stem,
     )
 
 
@@ -702,6 +704,18 @@ def log_text(name: str, text: str) -> None:
 def log_table(name: str, rows: Any) -> None:
     """Keep a table as a file of the current run; see ``Run.log_table``."""
     run_to_log().log_table(name, rows)
+
+
+def table_of(name: str, rows: Any) -> tuple[str, bytes, dict[str, Any]]:
+    """The name of a table's file, its content, and what is said of it.   Raises: TypeError, ValueError."""
+    name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
+    columns: dict[str, None] = {}
+    lines = []
+    for row in rows_of(rows):
+        line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
+        columns.update(dict.fromkeys(line))
+        lines.append(_written(line))
+    return name, "".join(f"{line}\n" for line in lines).encode(), {"columns": list(columns), "rows": len(lines)}
 
 
 def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:

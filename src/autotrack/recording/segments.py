@@ -37,7 +37,7 @@ HEAD = struct.Struct("=IHH")
 WORD = struct.Struct("=d")
 MOST_KEYS = 4096  # of one record; a larger call is cut into several
 
-FIRST_BYTES = 256 << 10  # most processes never need more
+FIRST_BYTES = 128 << 10  # most processes never need more, and each pays for having these pages ready
 SEGMENT_BYTES = 4 << 20
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14; Python has no name for it
@@ -67,9 +67,12 @@ def layout(count: int) -> struct.Struct:
     return struct.Struct(f"=dq{count + 2}d")
 
 
+_written = json.JSONEncoder(separators=(",", ":"), default=str).encode  # made once: ``json.dumps`` makes one a call
+
+
 def packed_json(kind: int, thing: dict[str, Any]) -> bytes:
     """Head and body of an object or a key set."""
-    text = json.dumps(thing, separators=(",", ":"), default=str).encode()
+    text = _written(thing).encode()
     return HEAD.pack(len(text), 0, kind) + text + bytes(-len(text) % 8)
 
 

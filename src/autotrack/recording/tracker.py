@@ -205,7 +205,7 @@ class Tracker:
             if local.is_dir():
                 return  # whatever else lies in it is not ours to have ignored
             local.mkdir(parents=True, exist_ok=True)
-            (local / ".gitignore").write_text("*\n")
+            (local / ".gitignore").write_bytes(b"*\n")
 
     def _after_fork(self) -> None:
         """In a child: its own session, locks and threads; the parent's runs stay the parent's to end."""

@@ -65,13 +65,13 @@ class Uploads:
         self._numbers = itertools.count()
         self._staging: Path | None = None
         self._lock_file: int | None = None
-        self._add(self._recover)
+        self._queue.put(self._recover)
 
     def note_environment(self, run_id: str) -> None:
         """Tell a run where it runs, as soon as that is known."""
         self._noted.append(run_id)
         if self._gathering.acquire(blocking=False):  # else the task that takes them all is on its way
-            self._add(self._note_environments)
+            self._add_soon(self._note_environments)
 
     def take_file(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None = None) -> None:
         """Stage a copy of a file.   Raises: OSError if it cannot be read."""
@@ -84,6 +84,14 @@ class Uploads:
     def take_bytes(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any] | None = None) -> None:
         """Stage a file of this content."""
         self._take(run_id, lambda sink: sink.write(content), name, kind, None, meta or {})
+
+    def take_bytes_soon(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any]) -> None:
+        """As ``take_bytes``, staged by the thread: for who must not be kept waiting. A kill within these milliseconds loses it."""
+
+        def take() -> None:
+            self._upload(self._stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
+
+        self._add_soon(take)
 
     def later(self, task: Task) -> None:
         """Have something done by the thread."""
@@ -125,9 +133,15 @@ class Uploads:
         if self._thread is None:
             self._start()
 
+    def _add_soon(self, task: Task) -> None:
+        """As ``_add``; the thread is started by another one, for that takes 0.2 ms."""
+        self._queue.put(task)
+        if self._thread is None and not self._tracker.writer.soon(self._start):
+            self._start()
+
     def _start(self) -> None:
         with self._lock:
-            if self._thread is not None:
+            if self._thread is not None or self._queue.empty():
                 return
             thread = threading.Thread(target=self._work, name="autotrack-uploads", daemon=True)
             self._thread = thread

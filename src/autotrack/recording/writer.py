@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ class Writer:
         self._awake = threading.Event()
         self._committed = threading.Condition()
         self._hurried = 0  # how many wait for a flush
+        self._errands: deque[Callable[[], object]] = deque()
         self._until: float | None = None  # when to end, drained or not
         self._committed_at = 0.0
         self._busy_at = time.monotonic()
@@ -96,6 +98,14 @@ class Writer:
     def every(self, seconds: float, call: Callable[[], object]) -> None:
         """Have something called again and again by the thread while a run is open."""
         self._hooks.append((_Due(seconds), call))
+
+    def soon(self, errand: Callable[[], object]) -> bool:
+        """Have the thread do something at its next look; False if it does not run."""
+        with self._lock:
+            if self._thread is None or self._until is not None:
+                return False
+            self._errands.append(errand)
+            return True
 
     def start(self) -> None:
         """Have the thread run. Costs nothing if it does."""
@@ -260,13 +270,16 @@ class Writer:
                 self._drain(now)
         with self._lock:
             thread, self._thread = self._thread, None  # first this, then the look: whoever records sees the one, or we see his record
-            if self._until is None and (journal.has_segments or journal.has_waiting):
+            if self._errands or (self._until is None and (journal.has_segments or journal.has_waiting)):
                 self._thread = thread
                 return False
         return True
 
     def _look(self, now: float) -> None:
         journal = self._journal
+        while self._errands:
+            with guard("doing an errand"):
+                self._errands.popleft()()
         journal.tend()
         if self._room.comes(now):
             journal.make_room()

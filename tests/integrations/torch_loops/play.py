@@ -128,7 +128,7 @@ def play_many(mode: str, paths: list[Path]) -> dict[str, object]:
         ours = tracker.swap(before)
         if ours is not None:
             ours.flush()
-            answer["runs"] = told(ours.backend)
+            answer["runs"] = told(ours.backend, ours.artifacts)
             ours.close()
         answers[path.stem] = answer
     return answers

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Backend
 from autotrack.query import parse
 
 
-def told(backend: Backend) -> list[dict[str, Any]]:
-    return [told_of(backend, view.id) for view in backend.runs(parse("", "started, id"))]
+def told(backend: Backend, artifacts: ArtifactStore | None = None) -> list[dict[str, Any]]:
+    return [told_of(backend, artifacts, view.id) for view in backend.runs(parse("", "started, id"))]
 
 
-def told_of(backend: Backend, run_id: str) -> dict[str, Any]:
+def told_of(backend: Backend, artifacts: ArtifactStore | None, run_id: str) -> dict[str, Any]:
     run = backend.run(run_id)
     keys = [key for key in run.statistics if not key.startswith("system/")]
     series = {curve.key: [curve.steps.tolist(), curve.values.tolist()] for curve in backend.series([run_id], keys)}
+    tables = {}
+    for artifact in run.artifacts:
+        if artifacts is not None and artifact.kind == "table":
+            with artifacts.open(artifact.digest) as file:
+                tables[artifact.name] = [json.loads(line) for line in file.read().decode().splitlines()]
     return {
         "name": run.name,
         "kind": run.kind,
@@ -29,4 +36,5 @@ def told_of(backend: Backend, run_id: str) -> dict[str, Any]:
         "datasets": run.environment.get("datasets"),
         "series": series,
         "artifacts": [[artifact.name, artifact.kind, artifact.step, dict(artifact.meta)] for artifact in run.artifacts],
+        "tables": tables,
     }

@@ -9,7 +9,7 @@ model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
 optimizer = torch.optim.Adam(model.parameters(), lr=5e-2)
 train_loader = DataLoader(TensorDataset(torch.randn(32, 4), torch.randn(32, 1)), batch_size=8)
 valid_loader = DataLoader(TensorDataset(torch.randn(16, 4), torch.randn(16, 1)), batch_size=8)
-best, losses, valid_losses, saved = float("inf"), [], [], {}
+best, losses, valid_losses, saved = float("inf"), [], [], []
 for epoch in range(4):
     model.train()
     for x, y in train_loader:
@@ -28,11 +28,11 @@ for epoch in range(4):
     if valid_loss < best:
         best = valid_loss
         torch.save(model.state_dict(), "best.pt")
-        saved["best.pt"] = ("state_dict", len(losses) - 1)
+        saved.append(["best.pt", "state_dict", len(losses) - 1])
     torch.save({"epoch": epoch, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, f"epoch{epoch}.pt")
-    saved[f"epoch{epoch}.pt"] = ("checkpoint", len(losses) - 1)
+    saved.append([f"epoch{epoch}.pt", "checkpoint", len(losses) - 1])
 torch.save(model, "whole.pt")
-saved["whole.pt"] = ("module", len(losses) - 1)
+saved.append(["whole.pt", "module", len(losses) - 1])
 model.load_state_dict(torch.load("best.pt"))
 
 EXPECTED = [
