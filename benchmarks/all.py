@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("startup", "log", "points", "beside", "fits", "processes", "store")
+NAMES = ("startup", "log", "points", "beside", "fits", "processes", "store", "transformers")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

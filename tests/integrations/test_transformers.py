@@ -47,9 +47,9 @@ def _as_in_a_folder_of_its_own(tmp_path, monkeypatch):
     torch.set_num_threads(threads)
 
 
-def arguments(**more):
+def arguments(kind=TrainingArguments, **more):
     told = {"output_dir": "out", "max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "disable_tqdm": True}
-    return TrainingArguments(**{**told, "use_cpu": True, "save_strategy": "no", "report_to": "none", **more})
+    return kind(**{**told, "use_cpu": True, "save_strategy": "no", "report_to": "none", **more})
 
 
 def trainer(*, kind=Trainer, callbacks=None, compute_metrics=None, **more):
@@ -614,7 +614,7 @@ def test_what_is_printed_and_written_is_the_same(tmp_path):
     def told(name, line):
         folder = tmp_path / name
         folder.mkdir()
-        after = "print(float(sum(p.double().sum() for p in trainer.model.parameters())), torch.initial_seed(), sorted(vars(trainer)))"
+        after = "print(float(sum(p.detach().double().sum() for p in trainer.model.parameters())), torch.initial_seed(), sorted(vars(trainer)))"
         done = program(folder, *ON_THE_COMMAND_LINE, line=line, after=after, PYTHONWARNINGS="default")
         assert done.returncode == 0, done.stderr
         files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if ".autotrack" not in path.parts and path.is_file()}
@@ -629,7 +629,7 @@ def test_what_is_printed_and_written_is_the_same(tmp_path):
 def test_a_training_that_was_killed_goes_on_in_its_run(tmp_path):
     options = [*ON_THE_COMMAND_LINE, "--report_to", "autotrack"]
     dies = "import os, autotrack; from transformers import TrainerCallback; "
-    dies += "TrainerCallback.on_optimizer_step = lambda self, args, state, control, **_: state.global_step < 3 or os._exit(9)"
+    dies += "TrainerCallback.on_optimizer_step = lambda self, args, state, control, **_: None if state.global_step < 3 else os._exit(9)"
     assert program(tmp_path, *options, line=dies).returncode == 9
     goes_on = program(tmp_path, *options, line="import autotrack", train="trainer.train(resume_from_checkpoint=True)")
     assert goes_on.returncode == 0, goes_on.stderr
@@ -641,3 +641,180 @@ def test_two_processes_are_one_run(tmp_path):
     done = program(tmp_path, *ON_THE_COMMAND_LINE, "--ddp_backend", "gloo", line="import autotrack; autotrack.autolog()", python=torchrun)
     assert done.returncode == 0, done.stderr
     assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished")]
+
+
+# --- searches, and those who build on Trainer ------------------------------------------------------------------------
+
+
+def search(made, n_trials=2, rates=(1e-4, 1e-3)):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = optuna.samplers.GridSampler({"learning_rate": list(rates)})
+    return made.hyperparameter_search(
+        hp_space=lambda trial: {"learning_rate": trial.suggest_float("learning_rate", 1e-5, 1e-2)},
+        n_trials=n_trials,
+        backend="optuna",
+        sampler=sampler,
+    )
+
+
+def searching(**more):
+    told = arguments(max_steps=2, **more)
+    return Trainer(None, told, train_dataset=TEXTS, eval_dataset=TEXTS[:8], model_init=lambda: tiny_model())
+
+
+@pytest.mark.parametrize("evaluated", ["while it trains", "afterwards"])
+def test_a_search_is_a_run_with_a_child_for_each_trial(observed, evaluated):
+    more = {"eval_strategy": "steps", "eval_steps": 1} if evaluated == "while it trains" else {}
+    best = search(searching(**more))
+    parent, *trials = observed.runs()
+    assert parent.name == "GPT2LMHeadModel.hyperparameter_search-1"
+    assert {trial.parent_id for trial in trials} == {parent.id}
+    assert sorted(trial.params["trial.learning_rate"] for trial in trials) == [1e-4, 1e-3]
+    assert [trial.params["args.learning_rate"] for trial in trials] == [trial.params["trial.learning_rate"] for trial in trials]
+    for trial in trials:
+        assert sorted(points(trial, "train/loss")) == [1, 2]
+        assert 2 in points(trial, "eval/loss")
+    assert (parent.metrics["best_objective"], parent.metrics["best_trial"]) == (best.objective, best.run_id)
+    assert parent.metrics["best/learning_rate"] == best.hyperparameters["learning_rate"]
+    if evaluated == "while it trains":
+        assert best.objective in [trial.metrics["objective"] for trial in trials]
+    assert [key for key in parent.statistics if not key.startswith("system/")] == []
+
+
+def test_a_trial_that_was_cut_short_is_said_to_be_pruned(observed):
+    optuna = pytest.importorskip("optuna")
+
+    class Prunes(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            if args.learning_rate > 5e-4:
+                raise optuna.TrialPruned
+
+    made = searching(eval_strategy="steps", eval_steps=1)
+    made.add_callback(Prunes())
+    search(made)
+    trials = observed.runs()[1:]
+    assert {trial.params["trial.learning_rate"]: (trial.status, trial.tags.get("pruned")) for trial in trials} == {
+        1e-4: ("finished", None),
+        1e-3: ("finished", "true"),
+    }
+
+
+def test_an_adapter_is_described(observed):
+    peft = pytest.importorskip("peft")
+    model = peft.get_peft_model(tiny_model(), peft.LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True))
+    Trainer(model, arguments(save_strategy="steps", save_steps=4), train_dataset=TEXTS).train()
+    run = observed.run()
+    assert run.params["model_class"] == "GPT2LMHeadModel"
+    assert (run.params["peft.default.r"], run.params["peft.default.peft_type"]) == (2, "LORA")
+    assert run.params["n_params_trainable"] < run.params["n_params"] / 10
+    (kept,) = [artifact for artifact in run.artifacts if artifact.kind == "checkpoint"]
+    assert kept.name == "checkpoints/checkpoint-4/adapter_model.safetensors"
+
+
+def test_a_seq2seq_trainer_and_its_generated_metrics(observed):
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=50, d_model=8, d_ff=8, d_kv=4, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    told = arguments(Seq2SeqTrainingArguments, max_steps=2, predict_with_generate=True)
+    made = Seq2SeqTrainer(
+        T5ForConditionalGeneration(config), told, train_dataset=TEXTS, eval_dataset=TEXTS[:8], compute_metrics=lambda _predictions: {"bleu": 0.5}
+    )
+    made.train()
+    made.evaluate(max_length=4)
+    run = observed.run()
+    assert points(run, "eval/bleu") == {2: 0.5}
+    assert run.params["args.predict_with_generate"] is True
+
+
+def word_tokenizer():
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {word: number for number, word in enumerate(["<pad>", "<eos>", "<unk>", *(f"w{number}" for number in range(40))])}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>", model_max_length=16
+    )
+
+
+def sentences(*columns):
+    datasets = pytest.importorskip("datasets")
+    texts = [" ".join(f"w{(row * word) % 40}" for word in range(5)) for row in range(16)]
+    return datasets.Dataset.from_dict(dict.fromkeys(columns, texts))
+
+
+def test_trl(observed):
+    trl = pytest.importorskip("trl")
+    told = arguments(trl.SFTConfig, max_steps=2, bf16=False, max_length=8)
+    made = trl.SFTTrainer(tiny_model(), told, train_dataset=sentences("text"), eval_dataset=sentences("text"), processing_class=word_tokenizer())
+    made.train()
+    made.evaluate()
+    run = observed.run()
+    assert sorted(points(run, "train/mean_token_accuracy")) == [1, 2]
+    assert list(points(run, "eval/mean_token_accuracy")) == [2]
+    assert (run.params["trainer"], run.params["args.max_length"]) == ("SFTTrainer", 8)
+    assert run.metrics["time/tokens_per_s"] > 0
+
+
+def test_sentence_transformers(observed, tmp_path):
+    st = pytest.importorskip("sentence_transformers")
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=50, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)).save_pretrained("bert")
+    word_tokenizer().save_pretrained("bert")
+    model = st.SentenceTransformer(modules=[st.models.Transformer("bert"), st.models.Pooling(8)], device="cpu")
+    told = arguments(st.SentenceTransformerTrainingArguments, max_steps=2)
+    st.SentenceTransformerTrainer(
+        model, told, train_dataset=sentences("anchor", "positive"), loss=st.losses.MultipleNegativesRankingLoss(model)
+    ).train()
+    run = observed.run()
+    assert sorted(points(run, "train/loss")) == [1, 2]
+    assert run.params["model_class"] == "SentenceTransformer"
+    assert run.metrics["time/tokens_per_s"] > 0
+
+
+class Rewritten(Trainer):
+    """With a signature of its own, as subclasses have."""
+
+    def train(self, *given, **named):
+        return super().train(*given, **named)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        return super().training_step(model, inputs, num_items_in_batch)
+
+
+def test_a_subclass_that_overrides_is_one_run(observed):
+    trainer(kind=Rewritten).train()
+    assert sorted(points(observed.run(), "train/loss")) == [1, 2, 3, 4]
+
+
+class Looping(Trainer):
+    """Trains in a loop of its own, and only logs, as TRL's older trainers did."""
+
+    def train(self):
+        for step in range(3):
+            self.state.global_step = step
+            self.log({"reward": step / 2})
+
+
+def test_a_trainer_with_a_loop_of_its_own_has_what_it_logs(observed):
+    trainer(kind=Looping).train()
+    run = observed.run()
+    assert points(run, "train/reward") == {0: 0.0, 1: 0.5, 2: 1.0}
+    assert run.params["args.max_steps"] == 4
+
+
+def test_a_batch_that_does_not_fit_is_tried_again_smaller(observed):
+    class TooLarge(Trainer):
+        def training_step(self, model, inputs, *more):
+            if len(inputs["input_ids"]) > 4:
+                raise RuntimeError("CUDA out of memory.")
+            return super().training_step(model, inputs, *more)
+
+    trainer(kind=TooLarge, auto_find_batch_size=True, per_device_train_batch_size=16).train()
+    run = observed.run()
+    assert sorted(points(run, "train/loss")) == [1, 2, 3, 4]
+    assert run.metrics["auto_find_batch_size/attempts"] > 1
+    assert run.metrics["auto_find_batch_size/train_batch_size"] <= 4

@@ -98,6 +98,11 @@ def train(fit: Fit, call: Call) -> Observed:
             yield
         if trial is not None:
             fit.summary(objective=getattr(trainer, "objective", None))
+    except GeneratorExit as closing:  # it did not return
+        if trial is not None and type(closing.__context__).__name__ == "TrialPruned":
+            fit.outcome("finished")  # Optuna's way to end a trial that promises nothing
+            fit.tags({"pruned": "true"})
+        raise
     finally:
         if not training.attempts:  # it failed before its first step
             fit.params(facts.arguments(trainer.args))
