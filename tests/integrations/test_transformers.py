@@ -1,6 +1,12 @@
 """Hugging Face Transformers: trainers of all kinds, by themselves and by name. Every model is tiny and random; nothing is downloaded."""
 
+import contextlib
 import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -41,9 +47,9 @@ def _as_in_a_folder_of_its_own(tmp_path, monkeypatch):
     torch.set_num_threads(threads)
 
 
-def arguments(**more):
-    told = {"max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "use_cpu": True, "disable_tqdm": True, "save_strategy": "no"}
-    return TrainingArguments("out", **{**told, "report_to": "none", **more})
+def arguments(kind=TrainingArguments, **more):
+    told = {"output_dir": "out", "max_steps": 4, "logging_steps": 1, "per_device_train_batch_size": 4, "disable_tqdm": True}
+    return kind(**{**told, "use_cpu": True, "save_strategy": "no", "report_to": "none", **more})
 
 
 def trainer(*, kind=Trainer, callbacks=None, compute_metrics=None, **more):
@@ -413,6 +419,94 @@ def test_a_probe_that_is_fitted_in_compute_metrics_is_silent(tracked):
     assert points(tracked.run(), "eval/probe") == {2: 1.0, 4: 1.0}
 
 
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+SAVING = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2, "metric_for_best_model": "loss"}
+
+
+def test_checkpoints_are_known_and_the_newest_and_the_best_are_kept(observed, tmp_path):
+    def worse_and_worse(_predictions):
+        return {"loss": made.state.global_step, "score": 1}
+
+    made = trainer(compute_metrics=worse_and_worse, **SAVING, load_best_model_at_end=True, max_steps=6)
+    made.train()
+    run = observed.run()
+    assert run.metrics["last_checkpoint"] == str(tmp_path / "out" / "checkpoint-6")
+    assert (run.metrics["best_step"], run.metrics["best_metric"]) == (2, made.state.best_metric)
+    assert run.metrics["best_checkpoint"] == made.state.best_model_checkpoint
+    rows = [json.loads(line) for line in run.artifact("checkpoints.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["epoch"]) for row in rows] == [(2, 0.25), (4, 0.5), (6, 0.75)]
+    kept = {artifact.step: artifact for artifact in run.artifacts if artifact.kind == "checkpoint"}
+    assert set(kept) == {2, 6}
+    assert kept[2].name == "checkpoints/checkpoint-2/model.safetensors"
+    assert kept[6].size == (tmp_path / "out" / "checkpoint-6" / "model.safetensors").stat().st_size
+
+
+def test_checkpoints_can_be_left_out(observed):
+    loader.autolog("transformers", checkpoints=False)
+    trainer(**SAVING).train()
+    assert [artifact for artifact in observed.run().artifacts if artifact.kind == "checkpoint"] == []
+
+
+def test_a_training_from_a_checkpoint_goes_on_in_the_run_that_wrote_it(observed):
+    first = trainer(**SAVING)
+    first.train()
+    other = trainer(output_dir="elsewhere", **SAVING)
+    other.train()
+    again = trainer(max_steps=8, **SAVING)
+    again.train(resume_from_checkpoint="out/checkpoint-2")
+    run, _ = observed.runs()
+    assert run.status == "finished"
+    assert sorted(set(run.history("train/loss").steps.tolist())) == [1, 2, 3, 4, 5, 6, 7, 8]
+    curve = points(run, "train/loss")  # of two points at a step, the last
+    assert [curve[step] for step in range(3, 9)] == logged(again, "loss")[2:]
+    assert (run.tags["resumed_at_step"], run.params["args.max_steps"]) == ("2", 8)
+    assert run.name == "GPT2LMHeadModel-1"
+
+
+def test_the_last_checkpoint_is_found_as_the_trainer_finds_it(observed):
+    trainer(**SAVING).train()
+    trainer(max_steps=6, **SAVING).train(resume_from_checkpoint=True)
+    assert sorted(points(observed.run(), "train/loss")) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_checkpoint_of_a_training_that_the_store_does_not_know_begins_a_run(tracked):
+    trainer(**SAVING).train()
+    loader.autolog("transformers")
+    trainer(output_dir="other", learning_rate=1e-3, **SAVING).train()
+    trainer(max_steps=6, **SAVING).train(resume_from_checkpoint="out/checkpoint-4")
+    _, run = tracked.runs()
+    assert sorted(points(run, "train/loss")) == [5, 6]
+    assert run.tags["resumed_at_step"] == "4"
+
+
+def test_a_checkpoint_that_another_training_wrote_over_is_not_taken_for_the_first_ones(observed):
+    trainer(**SAVING).train()
+    trainer(learning_rate=1e-3, **SAVING).train()  # into the same folder
+    trainer(max_steps=6, learning_rate=1e-3, **SAVING).train(resume_from_checkpoint="out/checkpoint-4")
+    first, second = observed.runs()
+    assert sorted(points(first, "train/loss")) == [1, 2, 3, 4]
+    assert sorted(points(second, "train/loss")) == [1, 2, 3, 4, 5, 6]
+
+
+def test_inside_a_users_run_a_resumed_training_joins_that(observed):
+    trainer(**SAVING).train()
+    with start_run("theirs"):
+        trainer(max_steps=6, **SAVING).train(resume_from_checkpoint=True)
+    first, theirs = observed.runs()
+    assert sorted(points(first, "train/loss")) == [1, 2, 3, 4]
+    assert sorted(points(theirs, "train/loss")) == [5, 6]
+
+
+def test_a_resume_from_nowhere_fails_in_the_trainers_words(observed, caplog):
+    with pytest.raises(ValueError, match="No valid checkpoint found"):
+        trainer(output_dir="empty").train(resume_from_checkpoint=True)
+    with pytest.raises(Exception, match="missing"):
+        trainer().train(resume_from_checkpoint="missing")
+    assert [run.status for run in observed.runs()] == ["failed", "failed"]
+
+
 # --- by name, without autolog ----------------------------------------------------------------------------------------
 
 
@@ -467,3 +561,260 @@ def test_one_callback_in_two_trainers_speaks_to_each_ones_own_run(tracked):
 def test_all_does_not_break(observed):
     trainer(report_to="all", max_steps=1).train()
     assert len(observed.runs()) == 1
+
+
+# --- programs --------------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys, torch
+{line}
+from transformers import GPT2Config, GPT2LMHeadModel, HfArgumentParser, Trainer, TrainingArguments
+torch.set_num_threads(1)
+torch.manual_seed(0)
+rows = [{{"input_ids": row, "labels": row}} for row in torch.randint(0, 50, (32, 6))]
+model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=50, n_positions=8, bos_token_id=0, eos_token_id=0))
+parser = HfArgumentParser(TrainingArguments)
+(args,) = parser.parse_json_file(sys.argv[1]) if sys.argv[1].endswith(".json") else parser.parse_args_into_dataclasses()
+trainer = Trainer(model, args, train_dataset=rows, eval_dataset=rows[:8])
+{train}
+{after}
+"""
+OPTIONS = {"output_dir": "out", "max_steps": 4, "logging_steps": 1, "use_cpu": True, "save_strategy": "steps", "save_steps": 2}
+ON_THE_COMMAND_LINE = [word for name, value in OPTIONS.items() for word in (f"--{name}", str(value))]
+
+
+def program(folder, *options, line="import autotrack", train="trainer.train()", after="", python=(sys.executable,), **environment):
+    """What a program of the user's prints, and where it does."""
+    (folder / "pyproject.toml").write_text("")
+    (folder / "train.py").write_text(PROGRAM.format(line=line, train=train, after=after))
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK")} | {"HF_HUB_OFFLINE": "1", **environment}
+    return subprocess.run([*python, "train.py", *options], cwd=folder, env=env, capture_output=True, text=True)
+
+
+def runs_in(folder):
+    with contextlib.closing(sqlite3.connect(folder / ".autotrack" / "autotrack.db")) as store:
+        return store.execute("select name, status from runs").fetchall()
+
+
+def test_named_on_the_command_line_or_in_a_file_it_needs_no_autolog(tmp_path):
+    (tmp_path / "args.json").write_text(json.dumps({**OPTIONS, "report_to": ["autotrack"]}))
+    for given in ([*ON_THE_COMMAND_LINE, "--report_to", "autotrack"], ["args.json"]):
+        done = program(tmp_path, *given)
+        assert done.returncode == 0, done.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished"), ("GPT2LMHeadModel-2", "finished")]
+
+
+def test_the_name_is_legal_where_all_is_off(tmp_path):
+    done = program(tmp_path, *ON_THE_COMMAND_LINE, "--report_to", "autotrack", AUTOTRACK_DISABLED="1")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / ".autotrack").exists()
+
+
+def test_what_is_printed_and_written_is_the_same(tmp_path):
+    def told(name, line):
+        folder = tmp_path / name
+        folder.mkdir()
+        after = "print(float(sum(p.detach().double().sum() for p in trainer.model.parameters())), torch.initial_seed(), sorted(vars(trainer)))"
+        done = program(folder, *ON_THE_COMMAND_LINE, line=line, after=after, PYTHONWARNINGS="default")
+        assert done.returncode == 0, done.stderr
+        files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if ".autotrack" not in path.parts and path.is_file()}
+        same = {name: path.read_bytes() for name, path in files.items() if name.endswith((".safetensors", "config.json", "scheduler.pt"))}
+        pace = re.compile(r"[\d.]+ ?(it/s|s/it)|\d\d:\d\d|'train_(runtime|samples_per_second|steps_per_second)': '[^']*'")
+        return pace.sub("", done.stdout), sorted({line.strip() for line in re.split(r"[\r\n]", pace.sub("", done.stderr))}), sorted(files), same
+
+    plain = told("plain", "")
+    assert told("observed", "import autotrack; autotrack.autolog()") == plain
+
+
+def test_a_training_that_was_killed_goes_on_in_its_run(tmp_path):
+    options = [*ON_THE_COMMAND_LINE, "--report_to", "autotrack"]
+    dies = "import os, autotrack; from transformers import TrainerCallback; "
+    dies += "TrainerCallback.on_optimizer_step = lambda self, args, state, control, **_: None if state.global_step < 3 else os._exit(9)"
+    assert program(tmp_path, *options, line=dies).returncode == 9
+    goes_on = program(tmp_path, *options, line="import autotrack", train="trainer.train(resume_from_checkpoint=True)")
+    assert goes_on.returncode == 0, goes_on.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished")]
+
+
+def test_two_processes_are_one_run(tmp_path):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29517")
+    done = program(tmp_path, *ON_THE_COMMAND_LINE, "--ddp_backend", "gloo", line="import autotrack; autotrack.autolog()", python=torchrun)
+    assert done.returncode == 0, done.stderr
+    assert runs_in(tmp_path) == [("GPT2LMHeadModel-1", "finished")]
+
+
+# --- searches, and those who build on Trainer ------------------------------------------------------------------------
+
+
+def search(made, n_trials=2, rates=(1e-4, 1e-3)):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = optuna.samplers.GridSampler({"learning_rate": list(rates)})
+    return made.hyperparameter_search(
+        hp_space=lambda trial: {"learning_rate": trial.suggest_float("learning_rate", 1e-5, 1e-2)},
+        n_trials=n_trials,
+        backend="optuna",
+        sampler=sampler,
+    )
+
+
+def searching(**more):
+    told = arguments(max_steps=2, **more)
+    return Trainer(None, told, train_dataset=TEXTS, eval_dataset=TEXTS[:8], model_init=lambda: tiny_model())
+
+
+@pytest.mark.parametrize("evaluated", ["while it trains", "afterwards"])
+def test_a_search_is_a_run_with_a_child_for_each_trial(observed, evaluated):
+    more = {"eval_strategy": "steps", "eval_steps": 1} if evaluated == "while it trains" else {}
+    best = search(searching(**more))
+    parent, *trials = observed.runs()
+    assert parent.name == "GPT2LMHeadModel.hyperparameter_search-1"
+    assert {trial.parent_id for trial in trials} == {parent.id}
+    assert sorted(trial.params["trial.learning_rate"] for trial in trials) == [1e-4, 1e-3]
+    assert [trial.params["args.learning_rate"] for trial in trials] == [trial.params["trial.learning_rate"] for trial in trials]
+    for trial in trials:
+        assert sorted(points(trial, "train/loss")) == [1, 2]
+        assert 2 in points(trial, "eval/loss")
+    assert (parent.metrics["best_objective"], parent.metrics["best_trial"]) == (best.objective, best.run_id)
+    assert parent.metrics["best/learning_rate"] == best.hyperparameters["learning_rate"]
+    if evaluated == "while it trains":
+        assert best.objective in [trial.metrics["objective"] for trial in trials]
+    assert [key for key in parent.statistics if not key.startswith("system/")] == []
+
+
+def test_a_trial_that_was_cut_short_is_said_to_be_pruned(observed):
+    optuna = pytest.importorskip("optuna")
+
+    class Prunes(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            if args.learning_rate > 5e-4:
+                raise optuna.TrialPruned
+
+    made = searching(eval_strategy="steps", eval_steps=1)
+    made.add_callback(Prunes())
+    search(made)
+    trials = observed.runs()[1:]
+    assert {trial.params["trial.learning_rate"]: (trial.status, trial.tags.get("pruned")) for trial in trials} == {
+        1e-4: ("finished", None),
+        1e-3: ("finished", "true"),
+    }
+
+
+def test_an_adapter_is_described(observed):
+    peft = pytest.importorskip("peft")
+    model = peft.get_peft_model(tiny_model(), peft.LoraConfig(r=2, target_modules=["c_attn"], fan_in_fan_out=True))
+    Trainer(model, arguments(save_strategy="steps", save_steps=4), train_dataset=TEXTS).train()
+    run = observed.run()
+    assert run.params["model_class"] == "GPT2LMHeadModel"
+    assert (run.params["peft.default.r"], run.params["peft.default.peft_type"]) == (2, "LORA")
+    assert run.params["n_params_trainable"] < run.params["n_params"] / 10
+    (kept,) = [artifact for artifact in run.artifacts if artifact.kind == "checkpoint"]
+    assert kept.name == "checkpoints/checkpoint-4/adapter_model.safetensors"
+
+
+def test_a_seq2seq_trainer_and_its_generated_metrics(observed):
+    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = T5Config(vocab_size=50, d_model=8, d_ff=8, d_kv=4, num_layers=1, num_heads=2, decoder_start_token_id=0)
+    told = arguments(Seq2SeqTrainingArguments, max_steps=2, predict_with_generate=True)
+    made = Seq2SeqTrainer(
+        T5ForConditionalGeneration(config), told, train_dataset=TEXTS, eval_dataset=TEXTS[:8], compute_metrics=lambda _predictions: {"bleu": 0.5}
+    )
+    made.train()
+    made.evaluate(max_length=4)
+    run = observed.run()
+    assert points(run, "eval/bleu") == {2: 0.5}
+    assert run.params["args.predict_with_generate"] is True
+
+
+def word_tokenizer():
+    tokenizers = pytest.importorskip("tokenizers")
+    vocabulary = {word: number for number, word in enumerate(["<pad>", "<eos>", "<unk>", *(f"w{number}" for number in range(40))])}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>", model_max_length=16
+    )
+
+
+def sentences(*columns):
+    datasets = pytest.importorskip("datasets")
+    texts = [" ".join(f"w{(row * word) % 40}" for word in range(5)) for row in range(16)]
+    return datasets.Dataset.from_dict(dict.fromkeys(columns, texts))
+
+
+def test_trl(observed):
+    trl = pytest.importorskip("trl")
+    told = arguments(trl.SFTConfig, max_steps=2, bf16=False, max_length=8)
+    made = trl.SFTTrainer(tiny_model(), told, train_dataset=sentences("text"), eval_dataset=sentences("text"), processing_class=word_tokenizer())
+    made.train()
+    made.evaluate()
+    run = observed.run()
+    assert sorted(points(run, "train/mean_token_accuracy")) == [1, 2]
+    assert list(points(run, "eval/mean_token_accuracy")) == [2]
+    assert (run.params["trainer"], run.params["args.max_length"]) == ("SFTTrainer", 8)
+    assert run.metrics["time/tokens_per_s"] > 0
+
+
+def test_sentence_transformers(observed, tmp_path):
+    st = pytest.importorskip("sentence_transformers")
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=50, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)).save_pretrained("bert")
+    word_tokenizer().save_pretrained("bert")
+    model = st.SentenceTransformer(modules=[st.models.Transformer("bert"), st.models.Pooling(8)], device="cpu")
+    told = arguments(st.SentenceTransformerTrainingArguments, max_steps=2)
+    st.SentenceTransformerTrainer(
+        model, told, train_dataset=sentences("anchor", "positive"), loss=st.losses.MultipleNegativesRankingLoss(model)
+    ).train()
+    run = observed.run()
+    assert sorted(points(run, "train/loss")) == [1, 2]
+    assert run.params["model_class"] == "SentenceTransformer"
+    assert run.metrics["time/tokens_per_s"] > 0
+
+
+class Rewritten(Trainer):
+    """With a signature of its own, as subclasses have."""
+
+    def train(self, *given, **named):
+        return super().train(*given, **named)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        return super().training_step(model, inputs, num_items_in_batch)
+
+
+def test_a_subclass_that_overrides_is_one_run(observed):
+    trainer(kind=Rewritten).train()
+    assert sorted(points(observed.run(), "train/loss")) == [1, 2, 3, 4]
+
+
+class Looping(Trainer):
+    """Trains in a loop of its own, and only logs, as TRL's older trainers did."""
+
+    def train(self):
+        for step in range(3):
+            self.state.global_step = step
+            self.log({"reward": step / 2})
+
+
+def test_a_trainer_with_a_loop_of_its_own_has_what_it_logs(observed):
+    trainer(kind=Looping).train()
+    run = observed.run()
+    assert points(run, "train/reward") == {0: 0.0, 1: 0.5, 2: 1.0}
+    assert run.params["args.max_steps"] == 4
+
+
+def test_a_batch_that_does_not_fit_is_tried_again_smaller(observed):
+    class TooLarge(Trainer):
+        def training_step(self, model, inputs, *more):
+            if len(inputs["input_ids"]) > 4:
+                raise RuntimeError("CUDA out of memory.")
+            return super().training_step(model, inputs, *more)
+
+    trainer(kind=TooLarge, auto_find_batch_size=True, per_device_train_batch_size=16).train()
+    run = observed.run()
+    assert sorted(points(run, "train/loss")) == [1, 2, 3, 4]
+    assert run.metrics["auto_find_batch_size/attempts"] > 1
+    assert run.metrics["auto_find_batch_size/train_batch_size"] <= 4

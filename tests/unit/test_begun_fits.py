@@ -1,11 +1,12 @@
 """A fit that no call stands around: when and where it began, who ends it, and that it can go on."""
 
+import contextvars
 import sys
 import threading
 
 import pytest
 
-from autotrack.instrument import Integration
+from autotrack.instrument import Integration, current_fit
 from autotrack.recording import endings, runs
 from autotrack.recording.tracker import tracker
 
@@ -121,3 +122,52 @@ def test_what_is_held_back_is_told_before_the_process_ends(tracked, loops, monke
     monkeypatch.setattr(endings._exit, "code", None)
     endings.at_exit()
     assert [(run.status, run.metrics.get("held")) for run in tracked.runs()] == [("finished", 1), ("finished", None)]
+
+
+def test_one_that_is_current_owns_what_is_fitted_until_its_end(tracked, loops):
+    other = Integration("toyothers", requires="toyothers")
+    fit = loops.begin_current("Net", experiment="toys/a")
+    assert (current_fit(), runs.current_run()) == (fit, fit.run)
+    assert other.begin("Stranger").is_silent
+    fit.end()
+    assert (current_fit(), runs.current_run()) == (None, None)
+    assert (tracked.run().status, tracked.run().experiment) == ("finished", "toys/a")
+
+
+def test_one_that_is_current_is_so_in_the_next_cell_of_a_notebook(tracked, loops):
+    fits = []
+    contextvars.copy_context().run(lambda: fits.append(loops.begin_current("Net")))
+    assert runs.current_run() is fits[0].run
+    fits[0].end()
+    assert runs.current_run() is None
+
+
+def test_one_that_nobody_ended_makes_way_for_the_next(tracked, loops):
+    first = loops.begin_current("Net")
+    second = loops.begin_current("Net")
+    assert second.run is not first.run
+    assert runs.current_run() is second.run
+    first.end()
+    assert (current_fit(), runs.current_run()) == (second, second.run)
+    second.end()
+    assert (current_fit(), runs.current_run()) == (None, None)
+    assert [(run.status, run.parent_id) for run in tracked.runs()] == [("finished", None)] * 2
+
+
+def test_two_of_different_frameworks_may_end_in_any_order(tracked, loops):
+    other = Integration("toyothers", requires="toyothers")
+    outer, inner = loops.begin_current("Net"), other.begin_current("Other")
+    outer.end()
+    assert current_fit() is inner
+    inner.end()
+    assert current_fit() is None
+    assert len(tracked.runs()) == 1  # a stranger inside is silent
+
+
+def test_one_that_is_current_joins_the_users_run_and_leaves_it_open(tracked, loops):
+    with runs.start_run("theirs") as theirs:
+        fit = loops.begin_current("Net")
+        fit.log({"loss": 1.0}, step=0)
+        fit.end()
+        assert runs.current_run() is theirs
+    assert (tracked.run().name, tracked.run().metrics["loss"]) == ("theirs", 1.0)

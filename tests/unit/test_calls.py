@@ -104,3 +104,8 @@ def test_extra_positional_arguments_are_a_tuple():
         return first
 
     assert call(add, 1, 2, 3, sign=-1)["others"] == (2, 3)
+
+
+def test_an_argument_that_a_signature_may_not_have_is_none():
+    assert call(train, {}, 5).get("rounds") == 5
+    assert call(train, {}).get("trial") is None

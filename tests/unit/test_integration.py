@@ -8,8 +8,9 @@ import pytest
 
 from autotrack import guard as ground
 from autotrack.errors import IntegrationError, UnsupportedVersion
-from autotrack.instrument import Integration, current_fit, guarded
+from autotrack.instrument import Integration, current_fit, guarded, runs_tagged
 from autotrack.instrument.integration import TOO_OFTEN, numbers_of, require
+from autotrack.recording.runs import start_run
 
 
 class Trainer:
@@ -476,3 +477,33 @@ def test_a_wrapper_can_be_written_out(toy):
     assert vars(toy.Trainer)["train"] is plain
     assert observed(toy.Trainer(), 4) == "model"
     assert seen == [3]
+
+
+def test_a_training_can_go_on_in_the_run_that_it_goes_on_from(tracked, toy, monkeypatch):
+    integration = Integration("toytrainer", requires="toytrainer")
+
+    def run_of(call):
+        found = runs_tagged("toytrainer", "autotrack.wrote", "it's here")
+        return found[0].id if found and call.get("missing") is None else None
+
+    @integration.fit_family("toytrainer:Trainer", "train", resumes=run_of)
+    def train(fit, call):
+        fit.params({"epochs": 1 if fit.run.id == first else 2})
+        fit.tags({"autotrack.wrote": "it's here"})
+        fit.log({"loss": 1.0}, step=0 if fit.run.id != first else 1)
+        yield
+
+    first = ""
+    integration.enable()
+    try:
+        toy.Trainer().train()
+        first = tracked.run().id
+        toy.Trainer().train()
+        run = tracked.run()
+        assert (run.id, run.status, run.history("loss").steps.tolist()) == (first, "finished", [0, 1])
+        assert run.params["epochs"] == 1
+        with start_run("theirs"):
+            toy.Trainer().train()
+        assert [each.name for each in tracked.runs()][1:] == ["theirs"]
+    finally:
+        integration.disable()

@@ -52,6 +52,10 @@ class Call:
     def __contains__(self, name: str) -> bool:
         return name in self._by_name()
 
+    def get(self, name: str) -> Any:
+        """The argument of this name; None if there is none, as in a subclass with a signature of its own."""
+        return self._by_name().get(name)
+
     def select(self, *names: str) -> dict[str, Any]:
         """Those of the arguments that were given and are not None."""
         arguments = self._by_name()

@@ -300,13 +300,23 @@ class Fit:
         self._keep(filename, write, "checkpoint", step)
 
     @guarded
-    def saved(self, path: str, *, step: int, score: float | None = None, about: Mapping[str, Any] | None = None, file: Any = None) -> None:
+    def saved(
+        self,
+        path: str,
+        *,
+        step: int,
+        name: str = "",
+        score: float | None = None,
+        about: Mapping[str, Any] | None = None,
+        file: Any = None,
+    ) -> None:
         """The program saved a file of its own: it is told by its content, and the newest and the best are kept, all in the background.
 
-        ``score``: what it was evaluated with, lower is better. ``file``: what it was written to, if that is not closed yet.
+        ``name``: what it is kept as, if not as the file is called. ``score``: what it was evaluated with, lower is better.
+        ``file``: what it was written to, if that is not closed yet.
         """
         if self._voice is not None:
-            self._voice.run.note_saved(path, step=step, score=score, about=dict(about or {}), file=file)
+            self._voice.run.note_saved(path, step=step, name=name, score=score, about=dict(about or {}), file=file)
 
     @guarded
     def artifact(self, filename: str, *, write: Callable[[Path], object], kind: str) -> None:
@@ -472,6 +482,7 @@ def open_fit(
     stem: str = "",
     *,
     earlier: Callable[[Any], Fit | None] | None = None,
+    resumes: Callable[[], str | None] | None = None,
     experiment: str = "",
     started: float | None = None,
     site: str = "",
@@ -480,6 +491,7 @@ def open_fit(
 
     ``speaks``: it is something that deserves a run (no scaler); ``mutes``: what it fits inside is silent (searches, ensembles).
     ``earlier``: the fit of an instance whose run this call adds to (an evaluation after a training), unless the user has opened another run.
+    ``resumes``: the id of the run that an outermost fit goes on with, if it is known (a training from a checkpoint).
     """
     outer = still_open(_current.get())
     base = runs.current_run()
@@ -494,7 +506,7 @@ def open_fit(
             fit._voice, fit._joined = before, True
         elif speaks:
             stem = stem or (name if instance is None else type(instance).__name__)
-            voice = _voice_for(framework, base, outer, stem, experiment=experiment, started=started, site=site)
+            voice = _voice_for(framework, base, outer, stem, resumes, experiment=experiment, started=started, site=site)
             if voice is not None:
                 fit._voice = fit.reach = voice
                 fit.ledger = voice.ledger
@@ -551,7 +563,15 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
 
 
 def _voice_for(
-    framework: Framework, parent: Run | None, host: Fit | None, stem: str, *, experiment: str = "", started: float | None = None, site: str = ""
+    framework: Framework,
+    parent: Run | None,
+    host: Fit | None,
+    stem: str,
+    resumes: Callable[[], str | None] | None = None,
+    *,
+    experiment: str = "",
+    started: float | None = None,
+    site: str = "",
 ) -> Voice | None:
     """Join the user's run, or open one; None on a rank or in a child process that is to be silent."""
     hosting = None if host is None or host._voice is None else host._voice.run
@@ -560,7 +580,11 @@ def _voice_for(
     else:
         parent = hosting if parent is None else parent
         site = site or call_site(framework.name)
-        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=site, parent=parent, started=started)
+        before = None
+        if resumes is not None and parent is None:
+            with guard("looking for the run that a training goes on with"):
+                before = resumes()
+        run = runs.open_run(framework.name, experiment=experiment, stem=stem, call_site=site, parent=parent, started=started, run_id=before)
         opened = True
     if run.is_silent:
         return None

@@ -105,12 +105,22 @@ class Integration:
         return declare
 
     def fit_family(
-        self, base: str, *methods: str, when: Predicate = always, mutes: Predicate = never, by_instance: bool = False
+        self,
+        base: str,
+        *methods: str,
+        when: Predicate = always,
+        mutes: Predicate = never,
+        by_instance: bool = False,
+        resumes: Callable[[Call], str | None] | None = None,
     ) -> Callable[[Hook], Hook]:
-        """Declare methods as training entry points on all classes built on ``module:Class``, present and future."""
+        """Declare methods as training entry points on all classes built on ``module:Class``, present and future.
+
+        ``resumes(call)`` is the id of the run that an outermost call goes on with (a training from a checkpoint), or None; it is
+        asked before the run is opened, and never inside another run.
+        """
 
         def declare(hook: Hook) -> Hook:
-            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance)
+            entry = _Entry(self, _generator_function(hook), when, mutes, by_instance, resumes=resumes)
             self._declared.append(_Family(base, methods, entry.observe))
             return hook
 
@@ -298,6 +308,7 @@ class _Entry:
         mutes: Predicate,
         by_instance: bool,
         goes_on: Callable[[Any], Fit | None] | None = None,
+        resumes: Callable[[Call], str | None] | None = None,
     ) -> None:
         self._when = when
         self._mutes = mutes
@@ -311,7 +322,8 @@ class _Entry:
                 return None
             instance = args[0] if patch.is_method and args else None
             speaks, mutes = self._answers.get(type(instance)) or self._ask(instance)
-            fit = open_fit(integration, instance, speaks, mutes, earlier=goes_on)
+            before = None if resumes is None else functools.partial(_asked, resumes, patch, instance, args, kwargs)
+            fit = open_fit(integration, instance, speaks, mutes, earlier=goes_on, resumes=before)
             if fit.is_silent:
                 return _Silent(fit, instance, args, kwargs)
             return _Heard(fit, hook, patch, instance, args, kwargs)
@@ -326,6 +338,13 @@ class _Entry:
         if not self._by_instance:
             self._answers[type(instance)] = answer
         return answer
+
+
+def _asked(
+    resumes: Callable[[Call], str | None], patch: Patch, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
+    with Within(QUIET):
+        return resumes(Call(patch.original, instance, args, kwargs))
 
 
 class _Silent(Within):

@@ -40,6 +40,7 @@ class Saved:
 
     path: str
     step: int
+    name: str  # what it is kept as
     score: float | None  # lower is better; None where nothing was evaluated
     about: dict[str, Any]
     time: float
@@ -68,9 +69,9 @@ class Checkpoints:
         self._open = 0
         self._is_over = False
 
-    def saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+    def saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """A file was saved. ``file``: the program's own, if it is open still."""
-        each = Saved(path, step, score, about, time.time())
+        each = Saved(path, step, name or os.path.basename(path), score, about, time.time())
         if file is not None:
             with contextlib.suppress(TypeError):
                 each.still = weakref.ref(file)
@@ -124,7 +125,7 @@ class Checkpoints:
         uploads = self._tracker.uploads
         if self._tracker.settings.checkpoints and each.size is not None and each.size <= MOST_BYTES:
             meta = {**each.about, "path": cut(each.path, 4_000), **({"best": True} if is_best else {})}
-            name = f"checkpoints/{os.path.basename(each.path)}"
+            name = f"checkpoints/{each.name}"
             each.note = uploads.hold(self._run_id, functools.partial(_copied, each.file, digest), name, kind=KIND, step=each.step, meta=meta)
         else:
             _copied(each.file, digest, None)

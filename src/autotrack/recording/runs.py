@@ -200,11 +200,11 @@ class Run:
         for path, each in sorted(zip(found, names, strict=True)):
             self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
 
-    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """The program saved a file; see ``Checkpoints``."""
         if self._checkpoints is None:
             self._checkpoints = Checkpoints(self._tracker_for_files(), self.id)
-        self._checkpoints.saved(path, step=step, score=score, about=about, file=file)
+        self._checkpoints.saved(path, step=step, name=name, score=score, about=about, file=file)
 
     def log_text(self, name: str, text: str) -> None:
         """Keep a text as a file.   Raises: ValueError for a name that leads out of the run."""
@@ -412,7 +412,7 @@ class SilentRun(Run):
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
         """Nothing."""
 
-    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], file: Any = None) -> None:
+    def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """Nothing."""
 
     def log_text(self, name: str, text: str) -> None:
@@ -520,8 +520,9 @@ def open_run(
     parent: Run | None = None,
     name: str = "",
     started: float | None = None,
+    run_id: str | None = None,
 ) -> Run:
-    """A run that a fit opens (``kind`` is the integration's name), not current yet. Never raises.
+    """A run that a fit opens (``kind`` is the integration's name), not current yet; or that of ``run_id``, to go on with. Never raises.
 
     It swallows everything on a silent rank, in a child process, and where recording is off or cannot begin.
     """
@@ -529,6 +530,13 @@ def open_run(
         here = tracker()
         if here.settings.disabled or is_silent_rank() or (in_child_process() and not here.settings.children and not is_first_rank()):
             return SilentRun(here, new_run_id(), "", name=name, stem=stem)
+        if run_id is not None:
+            run = _opened(here, "", None, None, run_id)
+            run._warned = True  # the program that goes on has said its new parameters; nothing is to be said of them
+            run.kind = kind
+            run.call_site = kept.cut(call_site, 1_000)
+            _started(run, resumed=True)
+            return run
         run = Run(
             here,
             new_run_id(),

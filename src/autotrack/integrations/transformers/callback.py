@@ -64,6 +64,8 @@ class AutotrackCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]  #
     def on_save(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         if self.training is not None:
             self.training.resume()
+            if state.is_world_process_zero:
+                self.training.saved(args, state)
 
     @guarded
     def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:

@@ -12,6 +12,8 @@ RECORDS: list[tuple[str, str, str]] = [
     ("the same", "model.* (config), peft.* (adapters), n_params, n_params_trainable, optimizer, lr_scheduler", "the model, the callback"),
     ("the same", "time/step_s, time/samples_per_s, time/tokens_per_s, time/tflops_per_s at each log, evaluation and saving left out", "the batches"),
     ("the same", "train_loss, train_runtime, total_flos, steps, epochs, best_metric, best_step, best_checkpoint", "the trainer's state"),
+    ("the same", "last_checkpoint; path, step, size of each one's weights; those of the newest and the best are kept", "on_save"),
+    ("train(resume_from_checkpoint=)", "the run that wrote the checkpoint goes on", "trainer_state.json beside the run's curve"),
     ("evaluate, predict", "in the run of the training; without one, a run of its own", "a callback"),
     ("hyperparameter_search", "a run, with a child for each trial: trial.*, objective", "train(trial=)"),
     ("TRL, sentence-transformers", "the same, and what their trainers log (train/mean_token_accuracy, …)", "the same"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from autotrack.instrument import Fit
+from autotrack.instrument import Fit, asked
 from autotrack.integrations.transformers import facts
 
+WRITES_TO = "autotrack.checkpoints_in"  # the tag with the folder that a run's checkpoints lie in
 LAST = frozenset({"train_runtime", "train_loss"})  # of the log that ends a training
 PARTS = ("eval", "test")
 
@@ -18,6 +20,7 @@ class Training:
 
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
+        self.folder: str | None = None  # that checkpoints are written to
         self.attempts = 0  # of auto_find_batch_size
         self.samples = 0
         self.tokens: Any = 0  # a number, or a tensor where the batches lie on a device
@@ -26,6 +29,7 @@ class Training:
         self._logged = 0  # the step of the last log of the loss
         self._flos = 0.0
         self._epoch_told = -1  # the step
+        self._writes_to = ""
         self._since = self._left = time.perf_counter()
         self._paused_s = 0.0
 
@@ -136,6 +140,22 @@ class Training:
         self._paused_s += now - self._left
         self._left = now
 
+    def saved(self, args: Any, state: Any) -> None:
+        """A checkpoint was written: where it is, and whether it is the best so far."""
+        folder = os.path.abspath(os.path.join(self.folder or args.output_dir, f"checkpoint-{state.global_step}"))
+        if self._writes_to != os.path.dirname(folder):
+            self._writes_to = os.path.dirname(folder)
+            self.fit.tags({WRITES_TO: self._writes_to})
+        self.fit.summary(last_checkpoint=folder)
+        path = weights(folder)
+        if path is not None:
+            best = state.best_model_checkpoint
+            is_best = best is not None and os.path.abspath(best) == folder
+            sign = -1 if args.greater_is_better else 1
+            score = sign * state.best_metric if is_best and state.best_metric is not None else None  # lower is better
+            name = f"{os.path.basename(folder)}/{os.path.basename(path)}"
+            self.fit.saved(path, name=name, step=state.global_step, score=score, about={"epoch": state.epoch})
+
     def predicted(self, state: Any, metrics: Mapping[str, Any]) -> None:
         """What ``predict`` measured, which it logs nowhere."""
         prefix = prefix_of(metrics)
@@ -157,6 +177,13 @@ def counted(mask: Any) -> Any:
     """How many tokens a mask lets through."""
     total = mask.sum()
     return total if total.device.type != "cpu" else int(total)
+
+
+def weights(checkpoint: str) -> str | None:
+    """The file with a checkpoint's weights, or its adapter's; None where they are spread over several."""
+    held: list[str] = asked(lambda: os.listdir(checkpoint), list[str]())
+    names = [name for name in held if name.endswith(".safetensors") or name.startswith("pytorch_model")]
+    return os.path.join(checkpoint, names[0]) if len(names) == 1 else None
 
 
 def prefix_of(logs: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from autotrack.instrument import Call, Fit, Observed, asked
 from autotrack.instrument.loader import wants
 from autotrack.integrations.transformers import facts
+from autotrack.integrations.transformers.checkpoints import resumed_run
 from autotrack.integrations.transformers.declaration import integration
 from autotrack.integrations.transformers.training import Training
 
@@ -84,17 +85,24 @@ def heard(trainer: Any, training: Training) -> Iterator[None]:
             callbacks[:] = [each for each in callbacks if each is not callback]
 
 
-@integration.fit_family(TRAINER, "train", when=is_observed, by_instance=True)
+@integration.fit_family(TRAINER, "train", when=is_observed, by_instance=True, resumes=resumed_run)
 def train(fit: Fit, call: Call) -> Observed:
     trainer = call.instance
+    trial = call.get("trial")
     training = Training(fit)
+    training.folder = asked(lambda: trainer._get_output_dir(trial), None)
     TRAININGS.note(trainer, training)
     training.describe(trainer)
     try:
         with heard(trainer, training):
             yield
-        if call["trial"] is not None:
+        if trial is not None:
             fit.summary(objective=getattr(trainer, "objective", None))
+    except GeneratorExit as closing:  # it did not return
+        if trial is not None and type(closing.__context__).__name__ == "TrialPruned":
+            fit.outcome("finished")  # Optuna's way to end a trial that promises nothing
+            fit.tags({"pruned": "true"})
+        raise
     finally:
         if not training.attempts:  # it failed before its first step
             fit.params(facts.arguments(trainer.args))
