@@ -20,7 +20,7 @@ demo-torch: .venv/demo-torch
 	.venv/bin/autotrack demo
 
 test: .venv/test
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: .venv/test
 	.venv/bin/ruff check .

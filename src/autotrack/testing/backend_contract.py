@@ -356,7 +356,7 @@ class BackendContract:
             MetricsLogged("r", T, ("x", "y"), [0], [T], [[1.0]]),
             MetricsLogged("r", T, ("x",), [0, 1], [T, T], [[1.0]]),
             MetricsLogged("r", T, ("x", "x"), [0], [T], [[1.0], [2.0]]),
-            ParamsSet("r", T, {"x": object()}),
+            ParamsSet("r", T, {"x": object}),
             ParamsSet("r", T, {3: "x"}),  # type: ignore[dict-item]
             ParamsSet("r", math.nan, {"x": 1}),
             SummarySet("r", T, {"x": [1]}),  # type: ignore[dict-item]
