@@ -29,7 +29,7 @@ class Ear:
 
     __slots__ = (
         "accumulates", "closing", "code", "finished", "has_fed", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating", "is_rare",
-        "leaf", "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed",
+        "leaf", "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed", "witness",
     )  # fmt: skip
 
     def __init__(self, *, unfed: bool) -> None:
@@ -42,7 +42,8 @@ class Ear:
         self.finished: Pass | None = None  # an epoch that is over and not told
         self.scaled: tuple[Any, Any] | None = None  # a scaled loss, and the user's own
         self.is_rare = True  # the next backward is to be looked at: a new pass, an evaluation before it, a scaled loss
-        self.is_careful = False  # it is to be looked at before its graph is freed
+        self.is_careful = True  # it is to be looked at before its graph is freed: no step was yet, an optimizer was built, losses meet
+        self.witness: weakref.ref[Any] | None = None  # a weight that the first of those that wait gave a gradient
         self.accumulates = False  # there are places here whose losses meet in one step
         self.is_due = True  # the next step is to be looked at: a new pass
         # While nothing is unusual: where the one backward is, that feeds the one optimizer; its loss, until the step; and how it is told.

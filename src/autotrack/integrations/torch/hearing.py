@@ -8,6 +8,7 @@ nothing is looked up but the place in the code and the optimizer, each by identi
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -84,11 +85,10 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     if ear.has_newborn:
         ear.has_newborn = False
         ear.rewritten = loop is not None and loop.newest is not None and loop.newest.is_rewritten(loop.step)
-        ear.is_careful = ear.accumulates
     if type(root) is not Tensor:
         return
-    if ear.pending and ear.has_fed and loop is not None and not loop.has_gradients() and not is_in_a_step(frame):
-        ear.pending.clear()  # what was heard has fed nothing: its gradients were thrown away (attacks, a first pass)
+    if ear.pending and were_thrown_away(ear, frame):
+        ear.pending.clear()  # attacks, a first pass
     elif len(ear.pending) > MOST_PENDING:
         del ear.pending[:-1]  # nobody steps
     place = ears.places.at(frame.f_back if frame.f_code is TENSOR_BACKWARD else frame)
@@ -98,6 +98,16 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         place.divisors.append(divisor_of(root))
     if ear.pending:
         ear.is_rare = True
+    elif ear.is_careful and not place.accumulates:
+        weight = by_hand.weight_of(root)
+        ear.witness = None if weight is None else weakref.ref(weight)
+
+
+def were_thrown_away(ear: Ear, frame: Any) -> bool:
+    """Whether the losses that wait have fed nothing: the gradients that they gave are gone, and no step was between."""
+    weight = ear.witness() if ear.witness is not None else None
+    is_gone = ear.has_fed and ear.loop is not None and not ear.loop.has_gradients() if weight is None else weight.grad is None
+    return is_gone and not is_in_a_step(frame)
 
 
 def is_in_a_step(frame: Any) -> bool:
