@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".matrix"
-SCIENCE = ["numpy==2.0.2", "scipy==1.14.1", "pandas==2.2.3"]  # what was new with them: the newest of today are not built for them
+SCIENCE = ["numpy==2.0.2", "scipy==1.14.1", "pandas==2.2.3", "pytz==2024.2"]  # what was new with them: the newest of today are not built for them
 OLDEST = {
     "sklearn": ["scikit-learn==1.5.2", *SCIENCE],
     "xgboost": ["xgboost==2.1.4", "scikit-learn==1.5.2", *SCIENCE],

@@ -21,6 +21,8 @@ pytest.importorskip("torch")
 
 from autotrack.backends.opening import open_backend
 
+pytestmark = pytest.mark.timeout(600)  # the first test waits until all are played: half a minute where nothing else runs
+
 HERE = Path(__file__).with_name("torch_loops")
 LOOPS = {path.stem: path for kind in ("named", "unnamed") for path in sorted((HERE / kind).glob("*.py"))}
 ALONE = [name for name, path in LOOPS.items() if "\nPROCESS = " in path.read_text()]
@@ -51,7 +53,7 @@ def played(mode, names, folder, uri="memory:"):
     here.mkdir(parents=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "AUTOTRACK_QUIET": "1", "AUTOTRACK_URI": uri, "AUTOTRACK_SYSTEM_METRICS": "0"}
     command = [sys.executable, HERE / "play.py", mode, answer, *(LOOPS[name] for name in names)]
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=150)
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=500)
     assert answer.exists(), done.stderr
     return json.loads(answer.read_text()), done
 

@@ -8,6 +8,7 @@ nothing is looked up but the place in the code and the optimizer, each by identi
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from autotrack.instrument import current_fit
 from autotrack.instrument.patches import Patch
 from autotrack.integrations.torch import by_hand, dynamo, evaluation, loaders, rules
 from autotrack.integrations.torch.declaration import integration
-from autotrack.integrations.torch.devices import number_of, readers, total
+from autotrack.integrations.torch.devices import number_of, total
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.optimizers import Stepper
 
@@ -42,7 +43,7 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
     ) -> None:
         try:
             ear = local.ear
-            if ear.is_careful or ear.pending or ear.ready is not None:
+            if ear.code is None or ear.ready is not None:
                 look_ahead(ear, tensors, getframe(1))
         except AttributeError:
             ear = ears.here()
@@ -55,7 +56,6 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
             if (
                 frame.f_lasti == ear.instruction
                 and frame.f_code is ear.code
-                and not ear.is_rare
                 and type(tensors) is Tensor
                 and tensors.is_cpu
                 and inputs is None
@@ -77,18 +77,17 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
 
 def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     """What must be seen before the graph is freed and the weights move."""
-    if torch._C._current_graph_task_id() != -1:
-        return
     ear.gather()
+    if not (ear.pending or ear.is_careful) or torch._C._current_graph_task_id() != -1:
+        return
     loop = ear.loop
     if ear.has_newborn:
         ear.has_newborn = False
         ear.rewritten = loop is not None and loop.newest is not None and loop.newest.is_rewritten(loop.step)
-        ear.is_careful = ear.accumulates
     if type(root) is not Tensor:
         return
-    if ear.pending and ear.has_fed and loop is not None and not loop.has_gradients() and not is_in_a_step(frame):
-        ear.pending.clear()  # what was heard has fed nothing: its gradients were thrown away (attacks, a first pass)
+    if ear.pending and were_thrown_away(ear, frame):
+        ear.pending.clear()  # attacks, a first pass
     elif len(ear.pending) > MOST_PENDING:
         del ear.pending[:-1]  # nobody steps
     place = ears.places.at(frame.f_back if frame.f_code is TENSOR_BACKWARD else frame)
@@ -97,7 +96,17 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     if place.accumulates:
         place.divisors.append(divisor_of(root))
     if ear.pending:
-        ear.is_rare = True
+        ear.look_up()
+    elif ear.is_careful and not place.accumulates:
+        weight = by_hand.weight_of(root)
+        ear.witness = None if weight is None else weakref.ref(weight)
+
+
+def were_thrown_away(ear: Ear, frame: Any) -> bool:
+    """Whether the losses that wait have fed nothing: the gradients that they gave are gone, and no step was between."""
+    weight = ear.witness() if ear.witness is not None else None
+    is_gone = ear.has_fed and ear.loop is not None and not ear.loop.has_gradients() if weight is None else weight.grad is None
+    return is_gone and not is_in_a_step(frame)
 
 
 def is_in_a_step(frame: Any) -> bool:
@@ -144,7 +153,6 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
     """A loss is one that waits for its step."""
     place = ears.places.at(frame)
     ear.gather()
-    ear.is_rare = ear.unfed or readers.is_pretending
     if ear.is_evaluating:
         evaluation.end(ear, root)
     loaders.finish_epoch(ear)
@@ -207,7 +215,7 @@ def hear_steps() -> Callable[[], None]:
             stepper = steppers[id(optimizer)]
             ear = stepper.fast
             value = ear.ready
-            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr and not ear.is_due:
+            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr:
                 loop: Any = ear.loop
                 loop.step = step = loop.step + 1
                 ear.ready = None
@@ -223,7 +231,7 @@ def hear_steps() -> Callable[[], None]:
             ear = ears.here()
             if torch._C._current_graph_task_id() != -1:
                 ears.stepped_inside.append(optimizer)
-                ear.is_rare = True
+                ear.look_up()
             else:
                 count(ear, optimizer, args, kwargs)
         except Exception as error:  # noqa: BLE001 - the same as in backward

@@ -21,7 +21,9 @@ from autotrack.integrations.torch.places import Place
 
 def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """An optimizer has stepped."""
-    ear.slow_down()
+    ear.look_up()
+    ear.gather()
+    ear.is_careful, ear.witness = ear.accumulates, None
     pending = ear.pending
     place = pending[-1][0] if pending else None
     loop = stepper.loop
@@ -83,7 +85,7 @@ def _assign(ear: Ear, stepper: Stepper, place: Place | None) -> None:
                 stepper.number, stepper.lr = shared.newest.number, shared.newest.lr
         twin = next((other for other in shared.steppers if other.trains_the_same(stepper)), None)
         if twin is not None:  # another thread's, or in its place
-            stepper.number = twin.number
+            stepper.number, stepper.lr = twin.number, twin.lr
         shared.adopt(stepper)
         shared.infer("optimizers")
         return

@@ -32,5 +32,3 @@ for thread in threads:
     thread.join()
 
 EXPECTED = [{"model": "Linear", "series": {"train/loss": losses}}]  # one model, one training
-# One run, and each thread has its curve: two losses of one name in one step are told apart.
-CAME_OUT = [{"model": "Linear", "series": {"train/loss": losses[:1] + losses[1::2], "loss_2": dict(enumerate(losses[2::2], 1))}}]
