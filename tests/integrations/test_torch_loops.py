@@ -33,7 +33,9 @@ BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series th
 
 # What is not as it should be yet; strictly, so that a line goes with its reason.
 OPEN: dict[str, str] = {}
-OPEN_DIFFERENCES: dict[str, str] = {}
+OPEN_DIFFERENCES: dict[str, str] = {
+    "compiled_step": "in a process that has trained before, dynamo says on stderr that it cannot trace what a wrapper calls",
+}
 
 
 def each(names, open_ones):
