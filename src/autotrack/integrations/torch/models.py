@@ -15,6 +15,7 @@ from typing import Any
 from torch.nn.modules.module import register_module_module_registration_hook, register_module_parameter_registration_hook
 
 from autotrack.guard import guard
+from autotrack.integrations.torch import dynamo
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
 
@@ -24,6 +25,7 @@ MOST_TEXT = 200_000  # characters of a module's description
 
 @integration.on_enable
 def listen() -> Callable[[], None]:
+    dynamo.leave_alone(note)  # else compiled autograd traces it, and fails
     handles = [register_module_parameter_registration_hook(note), register_module_module_registration_hook(note)]
 
     def off() -> None:
