@@ -70,7 +70,7 @@ print(json.dumps([{mode: cost(mode, steps) for mode in MODES} for _ in range(rou
 """
 
 
-def main(rounds: int = 40, steps: int = 600) -> None:
+def main(rounds: int = 20, steps: int = 1_500) -> None:
     if not has("lightning"):
         print("lightning is not installed")
         return

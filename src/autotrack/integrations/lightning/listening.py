@@ -197,6 +197,8 @@ class Listener:
             ours |= {name: lr for (name, _, _), lr in zip(self._rates, self._step.lrs, strict=True)}
             ours |= {"grad_norm" if len(self._norms) == 1 else f"grad_norm/{place}": norm for place, norm in enumerate(self._norms)}
         self._since = Mark(now, self._batches(), self._validated())
+        if self._heard.isdisjoint(ours):
+            return ours
         return {name: value for name, value in ours.items() if name not in self._heard}
 
     def _rate(self, now: float) -> float | None:
