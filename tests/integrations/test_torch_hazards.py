@@ -387,9 +387,8 @@ print(json.dumps(told))
 
 # What is not as it should be yet; strictly, so that a line goes with its reason.
 OPEN = {
-    "the whole step": "functions of ours are compiled as well",
-    "the optimizer's step": "functions of ours are compiled as well",
-    "compiled autograd": "the hook that hears of modules is compiled, and torch fails at it",
+    "the whole step": "dynamo gives up on torch's loop over hooks, which has no operation to compile",
+    "the optimizer's step": "dynamo gives up on torch's loop over hooks, which has no operation to compile",
 }
 CASES = [pytest.param(case, marks=[pytest.mark.xfail(strict=True, reason=OPEN[case])] if case in OPEN else ()) for case in COMPILED]
 
@@ -406,12 +405,14 @@ def counted():
 @pytest.mark.parametrize("case", CASES)
 def test_compiling_gives_as_many_graphs_and_breaks_as_plainly(counted, case):
     told, plain = counted["observed"][0][case], counted["plain"][0][case]
+    if case == "compiled autograd":  # how many frames of torch's own are tried there differs from one run to the next
+        told, plain = ({**each, "frames": None} for each in (told, plain))
     assert told == plain
     assert plain["graphs"] >= 1 or case == "compiled autograd"
     assert plain["error"] is None
 
 
-@pytest.mark.xfail(strict=True, reason="as the cases that are open")
+@pytest.mark.xfail(strict=True, reason="a step that is compiled while its loss function is listened to (after an evaluation) is compiled once more")
 def test_compiling_recompiles_as_often_as_plainly(counted):
     assert counted["observed"][1] == counted["plain"][1]
 

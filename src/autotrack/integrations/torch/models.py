@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from torch.nn.modules.module import register_module_module_registration_hook, register_module_parameter_registration_hook
 
 from autotrack.guard import guard
+from autotrack.integrations.torch import dynamo
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
 
@@ -24,6 +26,7 @@ MOST_TEXT = 200_000  # characters of a module's description
 
 @integration.on_enable
 def listen() -> Callable[[], None]:
+    dynamo.leave_uncompiled(note)
     handles = [register_module_parameter_registration_hook(note), register_module_module_registration_hook(note)]
 
     def off() -> None:
@@ -35,7 +38,7 @@ def listen() -> Callable[[], None]:
 
 def note(module: Any, _name: str, child: Any) -> None:
     """A module takes in a parameter or a module; the first that does so has it."""
-    if child is None or id(child) in ears.holders:
+    if torch.compiler.is_compiling() or child is None or id(child) in ears.holders:
         return
     with guard("noting the parts of a module"):
         key = id(child)
