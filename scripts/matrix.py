@@ -27,7 +27,7 @@ SCIENCE = ["numpy==2.0.2", "scipy==1.14.1", "pandas==2.2.3", "pytz==2024.2"]  # 
 OLDEST = {
     "sklearn": ["scikit-learn==1.5.2", *SCIENCE],
     "xgboost": ["xgboost==2.1.4", "scikit-learn==1.5.2", *SCIENCE],
-    "lightning": ["lightning==2.4.0", "pytorch-lightning==2.4.0"],
+    "lightning": ["lightning==2.1.4", "pytorch-lightning==2.1.4"],
     "transformers": ["transformers==4.46.3", "tokenizers==0.20.3", "huggingface_hub==0.26.5", "accelerate==0.34.2"],
     "accelerate": ["accelerate==0.34.2", "huggingface_hub==0.26.5"],
 }

@@ -31,17 +31,6 @@ MODES = ("plain", "observed", "disabled")
 KEPT = ("left", "generators", "stdout", "stderr", "files", "ended", "process")  # of a loop, that must be the same
 BESIDES = re.compile(r"(lr|epoch|grad_norm)(_\d+)?(/\d+)?|time/.*")  # series that are no losses
 
-# What is not as it should be yet; strictly, so that a line goes with its reason.
-OPEN: dict[str, str] = {}
-OPEN_DIFFERENCES: dict[str, str] = {}
-
-
-def each(names, open_ones):
-    """The loops as parameters, those with something open marked."""
-    marks = {name: [pytest.mark.xfail(strict=True, reason=reason)] for name, reason in open_ones.items()}
-    return pytest.mark.parametrize("name", [pytest.param(name, marks=marks.get(name, ())) for name in names])
-
-
 spec = importlib.util.spec_from_file_location("torch_loops_told", HERE / "told.py")
 told = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(told)
@@ -91,7 +80,7 @@ def answers(request, name):
     return {mode: by_mode[mode][name] for mode in MODES}
 
 
-@each(LOOPS, OPEN_DIFFERENCES)
+@pytest.mark.parametrize("name", LOOPS)
 def test_nothing_differs(name, answers):
     plain = answers["plain"]
     for mode in ("observed", "disabled"):
@@ -102,7 +91,7 @@ def test_nothing_differs(name, answers):
     assert not answers["plain"].get("runs")
 
 
-@each(LOOPS, OPEN)
+@pytest.mark.parametrize("name", LOOPS)
 def test_what_is_recorded(name, answers):
     answer = answers["observed"]
     expected, runs, order = answer["expected"] if answer.get("came_out") is None else answer["came_out"], answer.get("runs", []), answer["order"]

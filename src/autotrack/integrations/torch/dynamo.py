@@ -6,36 +6,15 @@ one by one, which costs time and changes nothing else.
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from autotrack.instrument.patches import patch_of
-from autotrack.integrations.torch.declaration import integration
-
-
-@integration.on_enable
-def step_over_wrappers() -> Callable[[], None]:
-    """All that stand in torch's places now."""
-    for target in integration.targets:
-        module, _, path = target.partition(":")
-        found = functools.reduce(lambda owner, name: getattr(owner, name, None), path.split("."), sys.modules.get(module))
-        if patch_of(found) is not None:
-            step_over(found)
-    return lambda: None
-
 
 def step_over(wrapper: Any) -> None:
     """Leave a wrapper as it is; what it calls (the original) is compiled as ever."""
     _set(wrapper, with_callees=False)
-
-
-def leave_uncompiled(function: Any) -> None:
-    """Leave a function of ours as it is, and all that it calls; in compiled code it is traced, and does nothing there."""
-    _set(function, with_callees=True)
 
 
 def leave_alone(*functions: Callable[..., Any]) -> None:

@@ -17,7 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from autotrack.guard import failed, guard
 from autotrack.instrument import current_fit
-from autotrack.instrument.patches import Patch
+from autotrack.instrument.patches import Patch, passed_over
 from autotrack.integrations.torch import by_hand, dynamo, evaluation, loaders, rules
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.devices import number_of, total
@@ -72,6 +72,8 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
         except Exception as error:  # noqa: BLE001 - the same
             failed(BACKWARD, error)
 
+    backward.__code__ = passed_over(backward.__code__)
+    dynamo.step_over(backward)  # else it is compiled as a frame of its own, inside a compiled step
     return backward
 
 

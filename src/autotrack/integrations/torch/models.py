@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import torch
 from torch.nn.modules.module import register_module_module_registration_hook, register_module_parameter_registration_hook
 
 from autotrack.guard import guard
@@ -26,7 +25,7 @@ MOST_TEXT = 200_000  # characters of a module's description
 
 @integration.on_enable
 def listen() -> Callable[[], None]:
-    dynamo.leave_uncompiled(note)
+    dynamo.leave_alone(note)  # else compiled autograd traces it, and fails
     handles = [register_module_parameter_registration_hook(note), register_module_module_registration_hook(note)]
 
     def off() -> None:
@@ -38,7 +37,7 @@ def listen() -> Callable[[], None]:
 
 def note(module: Any, _name: str, child: Any) -> None:
     """A module takes in a parameter or a module; the first that does so has it."""
-    if torch.compiler.is_compiling() or child is None or id(child) in ears.holders:
+    if child is None or id(child) in ears.holders:
         return
     with guard("noting the parts of a module"):
         key = id(child)
