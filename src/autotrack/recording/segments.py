@@ -37,7 +37,7 @@ HEAD = struct.Struct("=IHH")
 WORD = struct.Struct("=d")
 MOST_KEYS = 4096  # of one record; a larger call is cut into several
 
-FIRST_BYTES = 128 << 10  # most processes never need more, and each pays for having these pages ready
+FIRST_BYTES = 256 << 10  # most processes never need more
 SEGMENT_BYTES = 4 << 20
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14; Python has no name for it
