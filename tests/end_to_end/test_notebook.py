@@ -88,3 +88,41 @@ def test_an_error_in_a_cell_ends_nothing_and_a_with_block_fails(store):
     )
     found = {run.name: (run.status, run.error) for run in autotrack.search_runs()}
     assert found == {"plain": ("finished", None), "block": ("failed", "ZeroDivisionError: division by zero")}
+
+
+LOOP = """
+import torch
+from torch.nn import functional as F
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+def train(steps, error=None):
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(torch.ones(2, 4)), torch.zeros(2, 1))
+        loss.backward()
+        optimizer.step()
+    if error is not None:
+        raise error
+"""
+
+
+def test_a_loop_ends_with_its_cell_and_goes_on_in_another(store):
+    pytest.importorskip("torch")
+    found = "print([(r.status, r.error, r.metrics['loop/steps']) for r in autotrack.search_runs(order_by='started')])"
+    book = execute(
+        store,
+        "import autotrack\nautotrack.autolog('torch')\n" + LOOP,
+        "train(5)",
+        found,
+        "train(3, ValueError('too hot'))",
+        found,
+        "train(2, KeyboardInterrupt())",
+        found,
+        "train(2)",
+        errors=True,
+    )
+    told = [text.strip() for text in outputs(book) if text.startswith("[(")]
+    assert told == ["[('finished', None, 5)]", "[('failed', 'ValueError: too hot', 8)]", "[('interrupted', 'KeyboardInterrupt', 10)]"]
+    (run,) = autotrack.search_runs()
+    assert (run.status, len(autotrack.get_run(run.id).history("train/loss"))) == ("finished", 12)

@@ -352,3 +352,25 @@ def test_a_loss_that_is_changed_in_place_before_it_was_read_is_a_gap(slow, obser
     (run,) = finished(observed)
     assert run.metrics["loop/lost_values"] == 4
     assert "train/loss" not in run.statistics
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_step_that_a_scaler_skips_is_counted_and_its_loss_is_no_part_of_the_next(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    losses = []
+    for number, (x, y) in enumerate(DataLoader(DS, 32)):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        scaler.scale(loss).backward()
+        if number == 2:
+            model[0].bias.grad[0] = float("inf")
+        else:
+            losses.append(loss.item())
+        scaler.step(optimizer)
+        scaler.update()
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == losses
+    assert (run.metrics["loop/skipped_steps"], run.metrics["loop/amp"]) == (1, "GradScaler")
+    assert "loop/backward_calls_per_step" not in run.metrics

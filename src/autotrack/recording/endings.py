@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from autotrack.guard import asked, guard
-from autotrack.recording.place import in_child_process, is_interactive
+from autotrack.recording.place import in_child_process, in_notebook, is_interactive
 from autotrack.values import Status, cut
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class _Exit:
         self.error_before: BaseException | None = None
         self.code: object = None
         self.watched: list[tuple[Any, str, Callable[..., Any], Callable[..., Any]]] = []  # where, its name, the original, ours
+        self.shell: tuple[Any, Callable[..., Any]] | None = None  # IPython's, and what it calls after a cell
         self.lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -172,6 +173,8 @@ def watch() -> None:
     with _exit.lock:
         if threading.current_thread() is not threading.main_thread():
             _watch_threads()
+        elif in_notebook():
+            _watch_cells()
         elif not is_interactive():
             _watch_exits()
 
@@ -194,6 +197,22 @@ def _end_runs_of(thread: int, error: BaseException | None) -> None:
         for run in list(tracker.alone.values()):
             if run.thread == thread:
                 run.end(*outcome_of(error))
+
+
+def _watch_cells() -> None:
+    """In IPython a cell ends, and its error with it, not the process: what no block or call stands around ends with its cell."""
+    shell = sys.modules["IPython"].get_ipython()
+    if _exit.shell is not None or shell is None:
+        return
+
+    def post_run_cell(result: Any) -> None:
+        with guard("ending the runs of a cell"):
+            for call in _exit.calls:
+                call()
+            _end_runs_of(threading.get_ident(), result.error_before_exec or result.error_in_exec)
+
+    shell.events.register("post_run_cell", post_run_cell)
+    _exit.shell = shell, post_run_cell
 
 
 def _watch_exits() -> None:
@@ -236,6 +255,10 @@ def unwatch() -> None:
     """Give them back, unless somebody has wrapped one meanwhile."""
     with _exit.lock:
         _exit.watched = [each for each in _exit.watched if getattr(each[0], each[1]) is not each[3] or _restored(*each)]
+        if _exit.shell is not None:
+            shell, call = _exit.shell
+            _exit.shell = None
+            shell.events.unregister("post_run_cell", call)
 
 
 def _restored(where: Any, name: str, original: Callable[..., Any], _ours: Callable[..., Any]) -> bool:

@@ -16,4 +16,5 @@ RECORDS: list[tuple[str, str, str]] = [
     ("evaluation", "val/loss, test/loss, …: loss functions with gradients off, weighted by batch size", "torch.nn.functional, to the next backward"),
     ("torch.save", "path, step, epoch, kind of each file; the newest and the best are kept, of kind checkpoint", "torch.save"),
     ("GradScaler, accumulation, LBFGS", "the loss unscaled, undivided; loop/amp, loop/backward_calls_per_step, loop/closure_calls", "the calls"),
+    ("GradScaler", "loop/skipped_steps: how many steps were left out because gradients overflowed", "GradScaler.step"),
 ]

@@ -35,6 +35,24 @@ def scale_of_a_scaler(patch: Patch, original: Callable[..., Any]) -> Callable[..
     return scale
 
 
+@integration.wrap("torch.amp.grad_scaler:GradScaler.step")
+def step_of_a_scaler(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def step(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, optimizer, *args, **kwargs)
+        if torch.compiler.is_compiling() or not patch.on:
+            return result
+        with guard("noting whether a scaler has skipped a step"):
+            ear = ears.here()
+            ear.gather()
+            if ear.pending and current_fit() is None and not args and not kwargs:
+                ear.pending.clear()  # gradients overflowed, and nothing was stepped: the losses are no part of the next step's
+                if ear.loop is not None:
+                    ear.loop.fact("loop/skipped_steps", ear.loop.facts.get("loop/skipped_steps", 0) + 1)
+        return result
+
+    return step
+
+
 @integration.wrap("torch.nn.utils.clip_grad:clip_grad_norm_", "torch.nn.utils:clip_grad_norm_")
 def clipping(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
