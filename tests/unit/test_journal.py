@@ -669,3 +669,87 @@ def test_a_segment_of_another_version_is_left_out():
     content = bytes(segment.memory)
     assert believed(content[:8].replace(b"1", b"2") + content[8:]) is None
     segment.free()
+
+
+def test_a_curve_is_as_log_of_one_float(journal):
+    lane = journal.lane("run")
+    say, before = lane.curve("loss"), time.time()
+    times = [say(step / 2, step) for step in range(3)]
+    say(7, 3)  # a whole number, as log takes one
+    say(float("nan"), 4)
+    lane.log({"loss": 9.0}, 5)
+    say(1.5, 6)
+    found = records(journal)
+    assert [step for step, _ in points(found)] == list(range(7))
+    values = [value["loss"] for _, value in points(found)]
+    assert values[:4] + values[5:] == [0.0, 0.5, 1.0, 7.0, 9.0, 1.5]
+    assert values[4] != values[4]
+    told = [at for record in found for at in record.times]
+    assert told[:3] == pytest.approx(times, abs=0.01)
+    assert before <= times[0] <= times[-1] <= time.time()
+    with pytest.raises(TypeError, match="metric 'loss' is a str"):
+        say("much", 8)
+
+
+def test_curves_go_on_over_segments_beside_other_calls(journal):
+    lane, other = journal.lane("run"), journal.lane("another")
+    say, count = lane.curve("loss"), FIRST_BYTES // 20
+    for step in range(count):
+        say(float(step), step)
+        if step % 100 == 0:
+            other.log({"x": 1.0}, step)
+            journal.tend()
+    found = records(journal)
+    assert [step for record in found if record.run_id == "run" for step in record.steps] == list(range(count))
+    assert sum(record.count for record in found if record.run_id == "another") == -(-count // 100)
+
+
+def test_an_exception_out_of_nowhere_loses_no_point_of_a_curve(mapped):
+    say = mapped.lane("run").curve("x")
+    done, interrupted = [], 0
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        until, step = time.monotonic() + 1.0, 0
+        while time.monotonic() < until:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, random.random() * 3e-4 + 1e-6)
+                while True:
+                    step += 1
+                    say(0.5, step)
+                    done.append(step)
+            except KeyboardInterrupt:
+                interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    mapped.tend()
+    found = [step for step, _ in points(records(mapped))]
+    assert interrupted > 50
+    assert set(done) <= set(found)
+    assert len(found) == len(set(found)) <= len(done) + interrupted
+
+
+def test_a_forked_child_goes_on_with_a_curve_in_its_own(mapped):
+    say = mapped.lane("run").curve("x")
+    say(1.0, 0)
+    pid = os.fork()
+    if not pid:
+        try:
+            say(2.0, 1)
+            (batch,) = batches(mapped)
+            os._exit(0 if points(batch.records) == [(1, {"x": 2.0})] and mapped.close() else 1)
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    say(3.0, 2)
+    assert points(records(mapped)) == [(0, {"x": 1.0}), (2, {"x": 3.0})]
+
+
+def test_what_was_measured_before_keeps_its_time(journal):
+    journal.lane("run").log_at({"loss": 0.5}, 3, 1000.0)
+    (record,) = records(journal)
+    assert (record.steps, record.times, record.columns) == ([3], [1000.0], [[0.5]])

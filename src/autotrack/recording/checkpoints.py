@@ -154,7 +154,9 @@ class Checkpoints:
         if kept.rows:
             columns = list(dict.fromkeys(key for row in kept.rows for key in row))
             content = "".join(f"{json.dumps(row)}\n" for row in kept.rows).encode()
-            self._tracker.uploads.take_bytes(self._run_id, content, TABLE, kind="table", meta={"columns": columns, "rows": len(kept.rows)})
+            meta = {"columns": columns, "rows": len(kept.rows)}
+            uploads = self._tracker.uploads
+            uploads.release(uploads.hold(self._run_id, lambda sink: sink.write(content), TABLE, kind="table", step=None, meta=meta))
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

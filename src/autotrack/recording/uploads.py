@@ -102,8 +102,8 @@ class Uploads:
         return self._stage(run_id, write, name, kind, step, meta)
 
     def release(self, note: Path) -> None:
-        """Bring a file that was held into the store."""
-        self._add(functools.partial(self._upload, note))
+        """Bring a file that was held into the store, in this thread: a task's own tasks would come after a flush that waits for it."""
+        self._upload(note)
 
     def drop(self, note: Path) -> None:
         """Forget a file that was held."""

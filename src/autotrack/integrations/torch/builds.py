@@ -24,6 +24,7 @@ def an_optimizer(optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
     for ear in list(ears.threads.values()):
         ear.unfed = False
         ear.has_newborn = ear.is_careful = True
+        ear.look_up()
 
 
 @integration.watch("torch.optim.lr_scheduler:LRScheduler.__init__", "torch.optim.lr_scheduler:ReduceLROnPlateau.__init__")

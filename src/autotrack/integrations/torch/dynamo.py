@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 
-def step_over(wrapper: Callable[..., Any]) -> None:
+def step_over(wrapper: Any) -> None:
     """Leave a wrapper as it is; what it calls (the original) is compiled as ever."""
     _set(wrapper, with_callees=False)
 

@@ -28,7 +28,7 @@ class Ear:
     """What one thread has heard since its last step."""
 
     __slots__ = (
-        "accumulates", "closing", "code", "finished", "has_fed", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating", "is_rare",
+        "accumulates", "closing", "code", "finished", "has_fed", "has_newborn", "instruction", "is_careful", "is_due", "is_evaluating",
         "leaf", "loop", "norms", "passes", "pending", "place", "ready", "rewritten", "say", "scaled", "stepper", "unfed", "witness",
     )  # fmt: skip
 
@@ -41,11 +41,10 @@ class Ear:
         self.closing: Pass | None = None  # exhausted before it was trained on: prefetching
         self.finished: Pass | None = None  # an epoch that is over and not told
         self.scaled: tuple[Any, Any] | None = None  # a scaled loss, and the user's own
-        self.is_rare = True  # the next backward is to be looked at: a new pass, an evaluation before it, a scaled loss
         self.is_careful = True  # it is to be looked at before its graph is freed: no step was yet, an optimizer was built, losses meet
         self.witness: weakref.ref[Any] | None = None  # a weight that the first of those that wait gave a gradient
         self.accumulates = False  # there are places here whose losses meet in one step
-        self.is_due = True  # the next step is to be looked at: a new pass
+        self.is_due = True  # a pass is new since the last step
         # While nothing is unusual: where the one backward is, that feeds the one optimizer; its loss, until the step; and how it is told.
         self.code: CodeType | None = None
         self.instruction = -1
@@ -67,13 +66,12 @@ class Ear:
             self.has_fed = True
         self.ready = None
 
-    def slow_down(self) -> None:
-        """The next backward and the next step go the long way."""
-        self.gather()
+    def look_up(self) -> None:
+        """The next backward and the next step go the long way: something is not as it was (a new pass, an evaluation, a scaled loss)."""
         self.code = None
-        if self.stepper is not None:
-            self.stepper.fast = DEAF
-            self.stepper = None
+        stepper, self.stepper = self.stepper, None
+        if stepper is not None:
+            stepper.fast = DEAF
 
 
 def _nothing(_value: float, _step: int) -> float:
@@ -118,9 +116,10 @@ class Ears:
     def deaf(self) -> None:
         """Nothing is heard from here on: what is open ends."""
         for ear in list(self.threads.values()):
-            ear.slow_down()
+            ear.look_up()
+            ear.ready = None
             ear.pending.clear()
-            ear.is_rare = ear.is_due = True
+            ear.is_due = True
             loop, ear.loop = ear.loop, None
             while loop is not None:
                 before = loop.before

@@ -121,7 +121,8 @@ def begin(ear: Ear) -> None:
     if loop is None or loop.is_silent:
         return
     finish_epoch(ear)
-    ear.is_evaluating = ear.is_rare = True
+    ear.is_evaluating = True
+    ear.look_up()
     criteria.watch()
 
 

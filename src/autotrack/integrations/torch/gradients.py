@@ -26,7 +26,8 @@ def scale_of_a_scaler(patch: Patch, original: Callable[..., Any]) -> Callable[..
         with guard("noting a scaled loss"):
             if scaled is not outputs and isinstance(scaled, torch.Tensor) and current_fit() is None:
                 ear = ears.here()
-                ear.scaled, ear.is_rare = (scaled, outputs.detach()), True
+                ear.scaled = scaled, outputs.detach()
+                ear.look_up()
                 if ear.loop is not None:
                     ear.loop.fact("loop/amp", "GradScaler")
         return scaled
@@ -46,7 +47,7 @@ def clipping(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
                 value = number_of(norm)
                 if value is not None:
                     ear.norms.append(value)
-                    ear.is_due = True
+                    ear.look_up()
         return norm
 
     return clip_grad_norm_

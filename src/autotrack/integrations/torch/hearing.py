@@ -20,7 +20,7 @@ from autotrack.instrument import current_fit
 from autotrack.instrument.patches import Patch, passed_over
 from autotrack.integrations.torch import by_hand, dynamo, evaluation, loaders, rules
 from autotrack.integrations.torch.declaration import integration
-from autotrack.integrations.torch.devices import number_of, readers, total
+from autotrack.integrations.torch.devices import number_of, total
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.optimizers import Stepper
 
@@ -43,7 +43,7 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
     ) -> None:
         try:
             ear = local.ear
-            if ear.is_careful or ear.pending or ear.ready is not None:
+            if ear.code is None or ear.ready is not None:
                 look_ahead(ear, tensors, getframe(1))
         except AttributeError:
             ear = ears.here()
@@ -56,7 +56,6 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
             if (
                 frame.f_lasti == ear.instruction
                 and frame.f_code is ear.code
-                and not ear.is_rare
                 and type(tensors) is Tensor
                 and tensors.is_cpu
                 and inputs is None
@@ -80,9 +79,9 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
 
 def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     """What must be seen before the graph is freed and the weights move."""
-    if torch._C._current_graph_task_id() != -1:
-        return
     ear.gather()
+    if not (ear.pending or ear.is_careful) or torch._C._current_graph_task_id() != -1:
+        return
     loop = ear.loop
     if ear.has_newborn:
         ear.has_newborn = False
@@ -99,7 +98,7 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     if place.accumulates:
         place.divisors.append(divisor_of(root))
     if ear.pending:
-        ear.is_rare = True
+        ear.look_up()
     elif ear.is_careful and not place.accumulates:
         weight = by_hand.weight_of(root)
         ear.witness = None if weight is None else weakref.ref(weight)
@@ -156,7 +155,6 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
     """A loss is one that waits for its step."""
     place = ears.places.at(frame)
     ear.gather()
-    ear.is_rare = ear.unfed or readers.is_pretending
     if ear.is_evaluating:
         evaluation.end(ear, root)
     loaders.finish_epoch(ear)
@@ -219,7 +217,7 @@ def hear_steps() -> Callable[[], None]:
             stepper = steppers[id(optimizer)]
             ear = stepper.fast
             value = ear.ready
-            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr and not ear.is_due:
+            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr:
                 loop: Any = ear.loop
                 loop.step = step = loop.step + 1
                 ear.ready = None
@@ -235,7 +233,7 @@ def hear_steps() -> Callable[[], None]:
             ear = ears.here()
             if torch._C._current_graph_task_id() != -1:
                 ears.stepped_inside.append(optimizer)
-                ear.is_rare = True
+                ear.look_up()
             else:
                 count(ear, optimizer, args, kwargs)
         except Exception as error:  # noqa: BLE001 - the same as in backward

@@ -116,7 +116,8 @@ def bring_forward(each: Pass) -> None:
         ear.passes.remove(each)
     ear.passes.append(each)
     del ear.passes[:-MOST_PASSES]
-    ear.is_rare = ear.is_due = True
+    ear.is_due = True
+    ear.look_up()
 
 
 def end(each: Pass | None) -> None:
@@ -129,7 +130,7 @@ def end(each: Pass | None) -> None:
     if each.epoch is not None and each.epoch >= 0:
         ear.finished = each
     ear.closing = None if each.is_trained else each
-    ear.is_rare = True
+    ear.look_up()
 
 
 def trained(ear: Ear) -> None:

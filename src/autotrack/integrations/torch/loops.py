@@ -115,7 +115,7 @@ class Loop:
     def slow_down(self) -> None:
         """Nobody speaks without being looked at from here on."""
         for stepper in self.steppers:
-            stepper.fast.slow_down()
+            stepper.fast.look_up()
         self.catch_up()
 
     def catch_up(self) -> None:

@@ -21,7 +21,8 @@ from autotrack.integrations.torch.places import Place
 
 def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """An optimizer has stepped."""
-    ear.slow_down()
+    ear.look_up()
+    ear.gather()
     ear.is_careful, ear.witness = ear.accumulates, None
     pending = ear.pending
     place = pending[-1][0] if pending else None
