@@ -9,6 +9,7 @@ import time
 import pytest
 
 import autotrack
+from autotrack.errors import TargetMissing
 from autotrack.instrument import current_fit, loader
 from autotrack.testing.integration_contract import IntegrationContract
 
@@ -641,6 +642,16 @@ def test_the_trainer_and_the_module_have_no_attribute_of_ours(observed):
     trainer, net = trainer_of(), Net()
     trainer.fit(net, loader_of())
     assert "autotrack" not in repr([sorted(vars(trainer)), sorted(vars(net)), list(map(type, vars(trainer).values()))])
+
+
+def test_what_is_no_longer_where_it_was_is_said_in_the_status(tracked, monkeypatch):
+    connector = lightning.trainer.connectors.logger_connector.logger_connector._LoggerConnector
+    monkeypatch.delattr(connector, "update_train_epoch_metrics")
+    with pytest.raises(TargetMissing, match="update_train_epoch_metrics"):
+        loader.autolog("lightning")
+    (status,) = [each for each in loader.status() if each.name == "lightning"]
+    assert status.observed
+    assert "update_train_epoch_metrics" in status.reason
 
 
 def test_a_trainer_that_is_gone_leaves_nothing(observed):

@@ -2,8 +2,8 @@
 
 Lightning has no official place to hear what ``self.log`` logged but its loggers, and a logger in the Trainer's list decides
 where checkpoints go, what ``self.logger`` is and which warnings come. So the one method through which all of it passes is
-watched, and two beside it; they are private, and are there in all versions from 2.1 to 2.6. Where one is gone, ``status()``
-says so, and what it told is not recorded.
+watched, and three that say when a batch or an epoch begins or ends; they are private, and are there in all versions from 2.1 to 2.6.
+Where one is gone, ``status()`` says so, and what it told is not recorded.
 """
 
 from __future__ import annotations

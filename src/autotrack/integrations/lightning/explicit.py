@@ -44,8 +44,7 @@ class AutotrackCallback(Callback):  # type: ignore[misc]  # whether it is instal
         """The run begins, unless it has begun with the call of the Trainer's method."""
         if LISTENERS.even_muted(trainer) is not None or not deserves_a_run(trainer):
             return
-        name = type(trainer).__module__.partition(".")[0]
-        name = name if name in INTEGRATIONS else NAME
+        name = name_of(trainer)
         earlier = FITTED.get(trainer) if stage != "fit" else None
         handed = next((logger._hand_over() for logger in trainer.loggers if isinstance(logger, AutotrackLogger)), None)
         fit = earlier or handed or INTEGRATIONS[name].begin(type(pl_module).__name__)
@@ -54,11 +53,6 @@ class AutotrackCallback(Callback):  # type: ignore[misc]  # whether it is instal
         listener = Listener(fit, trainer, trains=stage == "fit")
         take_off = EARS[name].put_on()
         LISTENERS.add(trainer, listener)
-        introduce(listener, trainer)
-        if stage == "fit":
-            FITTED[trainer] = fit
-        if earlier is None:
-            listener.told(pl_module, datamodule_of(trainer.datamodule, None))
         within = (Fit(fit.integration) if earlier else fit).within()
         within.__enter__()
 
@@ -71,6 +65,11 @@ class AutotrackCallback(Callback):  # type: ignore[misc]  # whether it is instal
                 fit.end()
 
         self._fit, self._leave = fit, leave
+        introduce(listener, trainer)
+        if stage == "fit":
+            FITTED[trainer] = fit
+        if earlier is None:
+            listener.told(pl_module, datamodule_of(trainer.datamodule, None))
 
     @guarded
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ARG002 - as Callback has it
@@ -199,6 +198,12 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
     def __getstate__(self) -> dict[str, Any]:
         """The run does not travel to another process, nor into a checkpoint."""
         return {**vars(self), "_fit": None, "_owns": False}
+
+
+def name_of(trainer: Any) -> str:
+    """By which of its names Lightning brought this Trainer, or the class that the user built his on."""
+    roots = (cls.__module__.partition(".")[0] for cls in type(trainer).__mro__)
+    return next((root for root in roots if root in INTEGRATIONS), NAME)
 
 
 def is_interruption(error: BaseException | None) -> bool:

@@ -33,7 +33,7 @@ def hyperparameters(*objects: Any) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for thing in objects:
         if thing is not None and getattr(thing, "_log_hyperparams", False):  # not with save_hyperparameters(logger=False)
-            told.update(getattr(thing, "hparams_initial", None) or {})
+            told.update(getattr(thing, "_hparams_initial", None) or {})  # hparams_initial is a deep copy of it, at each look
     told.pop("_class_path", None)  # of LightningCLI alone
     return told
 

@@ -51,7 +51,7 @@ def evaluate(fit: Fit, call: Call) -> Observed:
     began = time.perf_counter()
     try:
         introduce(listener, trainer)
-        model = uncompiled(call["model"]) or trainer.lightning_module
+        model = trainer.lightning_module if call["model"] is None else uncompiled(call["model"])
         if FITTED.get(trainer) is None or FITTED[trainer].run_id != fit.run_id:
             fit.name(type(model).__name__)
             fit.tags({"autotrack.stage": call.method})
