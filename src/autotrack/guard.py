@@ -24,6 +24,16 @@ failures: dict[str, int] = {}
 _lock = threading.Lock()
 
 
+def _renew_lock() -> None:
+    """In a forked child: a thread that held it is not there to let go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def is_strict() -> bool:
     """Whether our own errors rise, as they do in our tests."""
     return os.environ.get("AUTOTRACK_STRICT", "") not in ("", "0")

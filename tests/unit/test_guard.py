@@ -1,4 +1,6 @@
 import logging
+import os
+import signal
 
 import pytest
 
@@ -90,3 +92,15 @@ def test_nothing_is_printed_twice_by_threads(caplog):
         list(pool.map(fail, range(200)))
     assert len(caplog.records) == 1
     assert ground.failures == {"one place": 200}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_was_forked_while_a_failure_was_counted_can_count_its_own():
+    with ground._lock:
+        pid = os.fork()
+        if not pid:
+            signal.alarm(10)
+            with guard("in the child"):
+                raise ValueError
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7

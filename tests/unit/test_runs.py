@@ -233,6 +233,27 @@ def test_so_are_coroutines(tracked):
     assert [run.parent_id for run in tracked.runs()] == [None, None]
 
 
+def test_tasks_that_start_runs_plainly_are_not_each_others_children(tracked):
+    async def train(x):
+        run = autotrack.start_run(f"task {x}")
+        await asyncio.sleep(0)
+        autotrack.log({"x": x})
+        inner = autotrack.start_run(f"inner {x}")
+        await asyncio.sleep(0)
+        inner.finish()
+        run.finish()
+
+    async def both():
+        await asyncio.gather(train(1.0), train(2.0))
+
+    asyncio.run(both())
+    names = {run.id: run.name for run in tracked.runs()}
+    assert sorted((run.name, names.get(run.parent_id)) for run in tracked.runs()) == [
+        ("inner 1.0", "task 1.0"), ("inner 2.0", "task 2.0"), ("task 1.0", None), ("task 2.0", None),
+    ]  # fmt: skip
+    assert {run.name: run.metrics["x"] for run in tracked.runs() if "x" in run.metrics} == {"task 1.0": 1.0, "task 2.0": 2.0}
+
+
 def test_a_decorator_without_source_to_see_it_makes_one_run_a_call_too(tracked):
     names = {"start_run": start_run}
     exec("@start_run('x')\ndef train(): pass\ntrain(); train()", names)

@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -28,7 +29,7 @@ from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings
 from autotrack.recording.checkpoints import Checkpoints
-from autotrack.recording.place import experiment_here, host, in_child_process, is_first_rank, is_silent_rank, script, user
+from autotrack.recording.place import experiment_here, host, in_child_process, in_notebook, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -75,6 +76,7 @@ class Run:
         self._log: Callable[[Mapping[str, Any], int], None] | None = None
         self._last_words: list[Callable[[], float | None]] = []
         self._checkpoints: Checkpoints | None = None
+        self._task: Callable[[], object] | None = None  # of asyncio, in which a plain start_run() opened it; weak
         self.thread = 0  # of a run that lives alone: the thread that it dies with
 
     # What was measured
@@ -584,7 +586,19 @@ def current_run() -> Run | None:
     if here is None:
         return None
     mine = here.plain.get(threading.get_ident())
-    return mine[-1] if mine else None
+    if not mine:
+        return None
+    task = running_task()
+    return next((run for run in reversed(mine) if task is None or run._task is None or run._task() is task), None)
+
+
+def running_task() -> object | None:
+    """The task of asyncio that runs here; None where there is none, and in a notebook, where each cell may be one."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None or in_notebook():
+        return None
+    task: object | None = asyncio.current_task()
+    return task
 
 
 def keep_current(run: Run) -> None:
@@ -592,6 +606,8 @@ def keep_current(run: Run) -> None:
     if run._outer is None:
         run._outer = current_run()
     run._token = run.attach()
+    task = running_task()
+    run._task = None if task is None else weakref.ref(task)
     run._tracker.plain.setdefault(threading.get_ident(), []).append(run)
     if not run.is_silent:
         endings.watch()
