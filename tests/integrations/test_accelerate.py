@@ -1,7 +1,12 @@
 """Hugging Face Accelerate: a tracker by name, beside autolog and without it."""
 
+import contextlib
 import inspect
 import logging
+import os
+import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -246,3 +251,88 @@ class TestContract(IntegrationContract):
 
     def params(self, model):
         return {"lr": 0.1, "optimizer": "SGD"}
+
+
+# --- beside the plain loop -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def torch_observed(tracked):
+    loader.autolog("torch", "accelerate")
+    yield tracked
+    loader.disable()
+
+
+def test_a_loop_with_a_tracker_is_not_a_plain_loop_as_well(torch_observed):
+    losses = trained()
+    trained()
+    runs = torch_observed.runs()
+    assert [(run.name, run.parent_id) for run in runs] == [("accelerate-1", None), ("accelerate-2", None)]
+    assert points(runs[0], "train_loss") == dict(enumerate(losses))
+    assert "train/loss" not in runs[0].statistics
+
+
+def test_a_loop_without_one_is_a_plain_loop_once(torch_observed):
+    losses = trained(Accelerator(cpu=True))
+    run = torch_observed.run()
+    assert list(points(run, "train/loss").values()) == losses
+    assert "train_loss" not in run.statistics
+
+
+def test_a_plain_loop_after_one_with_a_tracker_is_heard(torch_observed):
+    trained()
+    losses = trained(Accelerator(cpu=True))
+    assert [list(points(run, "train/loss").values()) for run in torch_observed.runs() if "train/loss" in run.statistics] == [losses]
+
+
+def test_a_loop_whose_tracker_nobody_ended_does_not_silence_the_next_one_with_a_tracker(torch_observed):
+    first = Accelerator(log_with="autotrack", cpu=True)
+    first.init_trackers("toys")
+    losses = trained()
+    first.end_training()
+    assert points(torch_observed.runs()[1], "train_loss") == dict(enumerate(losses))
+
+
+PROGRAM = """
+import sys
+import autotrack
+{line}
+import torch
+from accelerate import Accelerator
+accelerator = Accelerator(cpu=True, log_with="autotrack")
+accelerator.init_trackers("toys", config={{"lr": 0.1}})
+model = torch.nn.Linear(4, 1)
+model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=0.1))
+for step in range(4):
+    loss = model(torch.ones(8, 4)).pow(2).mean()
+    accelerator.backward(loss)
+    optimizer.step()
+    accelerator.log({{"train_loss": loss.item()}}, step=step)
+{end}
+"""
+
+
+def statuses(folder, end, *, line="", python=(sys.executable,)):
+    """How the runs of a program ended."""
+    (folder / "pyproject.toml").write_text("")
+    (folder / "train.py").write_text(PROGRAM.format(line=line, end=end))
+    env = {key: value for key, value in os.environ.items() if not key.startswith("AUTOTRACK")}
+    done = subprocess.run([*python, "train.py"], cwd=folder, env=env, capture_output=True, text=True)
+    with contextlib.closing(sqlite3.connect(folder / ".autotrack" / "autotrack.db")) as store:
+        found = [status for (status,) in store.execute("select status from runs")]
+    assert (done.returncode == 0) == (found == ["finished"]), done.stderr
+    return found
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("", "finished"), ("raise ValueError('theirs')", "failed"), ("sys.exit(3)", "failed"), ("raise KeyboardInterrupt", "interrupted")],
+    ids=["the end", "an error", "sys.exit", "Ctrl-C"],
+)
+def test_one_that_nobody_ended_ends_as_its_program_does(tmp_path, end, status):
+    assert statuses(tmp_path, end) == [status]
+
+
+def test_two_processes_are_one_run(tmp_path):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=29518")
+    assert statuses(tmp_path, "accelerator.end_training()", line="autotrack.autolog()", python=torchrun) == ["finished"]

@@ -21,7 +21,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, 
 from autotrack.instrument import loader  # noqa: E402
 from autotrack.integrations.transformers import AutotrackCallback  # noqa: E402
 from autotrack.recording.runs import start_run  # noqa: E402
-from autotrack.testing.integration_contract import IntegrationContract, _is_called_back  # noqa: E402
+from autotrack.testing.integration_contract import IntegrationContract  # noqa: E402
 
 ROWS, LENGTH = 32, 6
 WORDS = torch.randint(0, 50, (ROWS, LENGTH), generator=torch.Generator().manual_seed(0))
@@ -115,11 +115,6 @@ class TestContract(IntegrationContract):
         self.observe()
         made.train()
         assert tracked.runs() == []
-
-    def test_every_callback_method_is_guarded(self):
-        names = [name for name in vars(AutotrackCallback) if _is_called_back(AutotrackCallback, name)]
-        assert "on_log" in names
-        assert [name for name in names if not hasattr(getattr(AutotrackCallback, name), "__autotrack_guarded__")] == []
 
 
 class TestContractByName(TestContract):
@@ -238,6 +233,50 @@ def test_tokens_are_counted_without_padding_and_samples_as_they_come(observed, m
     assert points(run, "time/tokens_per_s")[4] * seconds == pytest.approx(2 * 2 * 4 * 4)  # of 6 words 2 are padding
     flos = run.metrics["total_flos"] / 2
     assert points(run, "time/tflops_per_s")[4] * seconds == pytest.approx(flos / 1e12)
+
+
+def test_masks_are_counted_whatever_their_shapes():
+    from autotrack.integrations.transformers.batches import MOST_HELD, Batches
+
+    batches = Batches()
+    for number in range(MOST_HELD + 3):
+        mask = torch.ones(2, 3 + number % 2, dtype=torch.long)
+        mask[0, 0] = 0
+        batches.see({"attention_mask": mask})
+    assert batches.counted() == (2 * (MOST_HELD + 3), sum(2 * (3 + number % 2) - 1 for number in range(MOST_HELD + 3)))
+    assert batches.counted() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "counted"),
+    [
+        ({"input_ids": torch.ones(2, 5)}, (2, 10)),
+        ({"anchor_attention_mask": torch.ones(2, 5), "positive_attention_mask": torch.ones(2, 3), "anchor_input_ids": torch.ones(2, 5)}, (2, 16)),
+        ({"pixel_values": torch.ones(3, 4)}, (3, 0)),
+        ({}, (0, 0)),
+        (["a prompt"], (0, 0)),
+    ],
+    ids=["ids", "a mask for each column", "images", "nothing", "prompts"],
+)
+def test_batches_of_all_kinds(inputs, counted):
+    from autotrack.integrations.transformers.batches import Batches
+
+    batches = Batches()
+    batches.see(inputs)
+    assert batches.counted() == counted
+
+
+@pytest.mark.parametrize("reused", ["a tensor", "memory"])
+def test_masks_that_were_written_over_are_not_counted(reused):
+    from autotrack.integrations.transformers.batches import Batches
+
+    batches, buffer = Batches(), torch.ones(2, 3, dtype=torch.long)
+    for number in range(3):
+        buffer.fill_(number)
+        batches.see({"attention_mask": buffer if reused == "a tensor" else torch.from_numpy(buffer.numpy())})
+    assert batches.counted() == (6, 0)
+    batches.see({"attention_mask": torch.ones(2, 3, dtype=torch.long)})
+    assert batches.counted() == (2, 6)
 
 
 def test_the_pace_leaves_out_what_evaluating_took(observed):
@@ -364,7 +403,12 @@ def test_a_trainer_that_was_made_before_autolog_is_observed(tracked):
 
 def test_the_trainers_callbacks_are_as_they_were(observed):
     theirs = [TrainerCallback()]
-    made = trainer(callbacks=theirs)
+
+    class Looks(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            assert made.callback_handler.callbacks == before
+
+    made = trainer(callbacks=[*theirs, Looks()])
     held = made.callback_handler.callbacks
     before = list(held)
     made.train()
@@ -759,15 +803,16 @@ def test_trl(observed):
 
 def test_sentence_transformers(observed, tmp_path):
     st = pytest.importorskip("sentence_transformers")
+    from sentence_transformers import losses, models
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=50, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)).save_pretrained("bert")
     word_tokenizer().save_pretrained("bert")
-    model = st.SentenceTransformer(modules=[st.models.Transformer("bert"), st.models.Pooling(8)], device="cpu")
+    model = st.SentenceTransformer(modules=[models.Transformer("bert"), models.Pooling(8)], device="cpu")
     told = arguments(st.SentenceTransformerTrainingArguments, max_steps=2)
     st.SentenceTransformerTrainer(
-        model, told, train_dataset=sentences("anchor", "positive"), loss=st.losses.MultipleNegativesRankingLoss(model)
+        model, told, train_dataset=sentences("anchor", "positive"), loss=losses.MultipleNegativesRankingLoss(model)
     ).train()
     run = observed.run()
     assert sorted(points(run, "train/loss")) == [1, 2]
@@ -818,3 +863,16 @@ def test_a_batch_that_does_not_fit_is_tried_again_smaller(observed):
     assert sorted(points(run, "train/loss")) == [1, 2, 3, 4]
     assert run.metrics["auto_find_batch_size/attempts"] > 1
     assert run.metrics["auto_find_batch_size/train_batch_size"] <= 4
+
+
+# --- beside the plain loop -------------------------------------------------------------------------------------------
+
+
+def test_a_trainers_loop_is_not_a_plain_loop_as_well(tracked):
+    loader.autolog("torch", "transformers", "accelerate", "sklearn")
+    made = trainer(**SAVING)
+    made.train()
+    made.evaluate()
+    run = tracked.run()
+    assert [each.name for each in tracked.runs()] == ["GPT2LMHeadModel-1"]
+    assert list(points(run, "train/loss").values()) == logged(made, "loss")

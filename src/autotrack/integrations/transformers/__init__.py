@@ -1,10 +1,10 @@
 """Hugging Face Transformers: what ``Trainer`` was told, and what it says of its own training.
 
-Observes ``Trainer`` and everything built on it (``Seq2SeqTrainer``, TRL, sentence-transformers) through a callback of its own, which
-stands in the trainer's list while ``train``, ``evaluate`` or ``predict`` runs (``trainings``). The same callback can be given by
-hand: ``Trainer(callbacks=[AutotrackCallback()])``, or ``report_to="autotrack"``. No trainer is recorded twice.
+Observes ``Trainer`` and everything built on it (``Seq2SeqTrainer``, TRL, sentence-transformers), and what a trainer tells its
+callbacks (``trainings``). A callback of ours (``callback``) is a sign for one trainer: ``Trainer(callbacks=[AutotrackCallback()])``, or
+``report_to="autotrack"``. No trainer is recorded twice.
 
-Nothing here imports Transformers before the user has (``callback`` is loaded by the first training).
+Nothing here imports Transformers before the user has.
 """
 
 from __future__ import annotations

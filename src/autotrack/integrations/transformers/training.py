@@ -1,14 +1,16 @@
-"""One training, as its callback hears it: names, steps, pace, checkpoints."""
+"""One training, as its callbacks hear of it: names, steps, pace, checkpoints."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from autotrack.instrument import Fit, asked
 from autotrack.integrations.transformers import facts
+from autotrack.integrations.transformers.batches import Batches
 
 WRITES_TO = "autotrack.checkpoints_in"  # the tag with the folder that a run's checkpoints lie in
 LAST = frozenset({"train_runtime", "train_loss"})  # of the log that ends a training
@@ -22,15 +24,14 @@ class Training:
         self.fit = fit
         self.folder: str | None = None  # that checkpoints are written to
         self.attempts = 0  # of auto_find_batch_size
-        self.samples = 0
-        self.tokens: Any = 0  # a number, or a tensor where the batches lie on a device
+        self.batches = Batches()
         self._processes = 1
         self._optimizer: Any = None
         self._logged = 0  # the step of the last log of the loss
         self._flos = 0.0
         self._epoch_told = -1  # the step
         self._writes_to = ""
-        self._since = self._left = time.perf_counter()
+        self._since = time.perf_counter()
         self._paused_s = 0.0
 
     def describe(self, trainer: Any) -> None:
@@ -65,28 +66,9 @@ class Training:
             self.fit.tags({"resumed_at_step": str(state.global_step)})
         self._optimizer = optimizer
         self._logged, self._flos = state.global_step, state.total_flos
-        self.samples, self.tokens, self._paused_s = 0, 0, 0.0
-        self._since = self._left = time.perf_counter()
-
-    def see(self, inputs: Any) -> None:
-        """A batch that is about to be trained on. Reads no device: what is counted there is a tensor until the next log."""
-        if not isinstance(inputs, Mapping):
-            return  # prompts, of trainers that make their batches of them
-        mask = inputs.get("attention_mask")
-        if mask is not None:
-            self.samples += len(mask)
-            self.tokens += counted(mask)
-            return
-        masks = [value for name, value in inputs.items() if isinstance(name, str) and name.endswith("attention_mask")]  # one for each column
-        ids = inputs.get("input_ids")
-        if masks:
-            self.samples += len(masks[0])
-            self.tokens += sum(counted(each) for each in masks)
-        elif ids is not None:
-            self.samples += len(ids)
-            self.tokens += ids.numel()
-        else:
-            self.samples += next((len(value) for value in inputs.values() if getattr(value, "shape", ())), 0)
+        self.batches = Batches()
+        self._paused_s = 0.0
+        self._since = time.perf_counter()
 
     def log(self, state: Any, logs: Mapping[str, Any]) -> None:
         """What the trainer logs, under the names that it has with TensorBoard or W&B."""
@@ -111,15 +93,14 @@ class Training:
         took_s = now - self._since - self._paused_s
         steps = state.global_step - self._logged
         flos = state.total_flos - self._flos
-        tokens = self.tokens if isinstance(self.tokens, int) else self.tokens.item()  # the trainer has just read its loss: nothing to wait for
+        samples, tokens = self.batches.counted()
         told = {}
         if took_s > 0:
             told["time/step_s"] = took_s / steps
-            counts = {"samples": self.samples * self._processes, "tokens": tokens * self._processes, "tflops": flos / 1e12}
+            counts = {"samples": samples * self._processes, "tokens": tokens * self._processes, "tflops": flos / 1e12}
             told |= {f"time/{name}_per_s": count / took_s for name, count in counts.items() if count}
         self._logged, self._flos = state.global_step, state.total_flos
-        self.samples, self.tokens = 0, 0
-        self._since = self._left = now
+        self._since = now
         self._paused_s = 0.0
         return {**told, **self.rates()}
 
@@ -130,15 +111,15 @@ class Training:
             return {}
         return {f"train/learning_rate/{number}": rate for number, rate in enumerate(rates)}
 
-    def leave_step(self) -> None:
-        """What comes now is no training: evaluating, saving."""
-        self._left = time.perf_counter()
-
-    def resume(self) -> None:
-        """It is over."""
-        now = time.perf_counter()
-        self._paused_s += now - self._left
-        self._left = now
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What happens in this block is no training: evaluating, saving."""
+        left = time.perf_counter()
+        told, self._paused_s = self._paused_s, 0.0  # one may stand in another
+        try:
+            yield
+        finally:
+            self._paused_s = told + time.perf_counter() - left
 
     def saved(self, args: Any, state: Any) -> None:
         """A checkpoint was written: where it is, and whether it is the best so far."""
@@ -171,12 +152,6 @@ class Training:
             best_step=getattr(state, "best_global_step", None),
             best_checkpoint=state.best_model_checkpoint,
         )
-
-
-def counted(mask: Any) -> Any:
-    """How many tokens a mask lets through."""
-    total = mask.sum()
-    return total if total.device.type != "cpu" else int(total)
 
 
 def weights(checkpoint: str) -> str | None:

@@ -16,6 +16,7 @@ from autotrack.integrations.transformers.declaration import integration
 from autotrack.integrations.transformers.training import Training
 
 TRAINER = "transformers.trainer:Trainer"
+HANDLER = "transformers.trainer_callback:CallbackHandler"  # no callback of ours: one costs some 4 us a step, by being asked
 
 
 class Trainings:
@@ -42,6 +43,7 @@ class Trainings:
 
 
 TRAININGS = Trainings()
+HEARD: dict[int, Training] = {}  # by the identity of the trainer's CallbackHandler, while it trains, evaluates or predicts
 
 
 def callback_class() -> type | None:
@@ -64,25 +66,17 @@ def is_observed(trainer: Any) -> bool:
 
 @contextlib.contextmanager
 def heard(trainer: Any, training: Training) -> Iterator[None]:
-    """A callback of ours among the trainer's for a block: the user's own, or one that is taken out again.
-
-    It comes first, since others change what they are told (``logs.pop("total_flos")``).
-    """
-    callback = callback_in(trainer)
-    callbacks = trainer.callback_handler.callbacks
-    added = callback is None
-    if added:
-        from autotrack.integrations.transformers.callback import AutotrackCallback  # the user's training imported what it needs
-
-        callback = AutotrackCallback()
-        callbacks.insert(0, callback)
-    before, callback.training = callback.training, training
+    """For a block, what the trainer tells its callbacks is told to a training as well: before them, for some change what they are told."""
+    handler = id(trainer.callback_handler)
+    before = HEARD.get(handler)
+    HEARD[handler] = training
     try:
         yield
     finally:
-        callback.training = before
-        if added:
-            callbacks[:] = [each for each in callbacks if each is not callback]
+        if before is None:
+            HEARD.pop(handler, None)
+        else:
+            HEARD[handler] = before
 
 
 @integration.fit_family(TRAINER, "train", when=is_observed, by_instance=True, resumes=resumed_run)
@@ -110,9 +104,54 @@ def train(fit: Fit, call: Call) -> Observed:
 
 @integration.watch(f"{TRAINER}.training_step")
 def see_batch(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    training = TRAININGS.of(trainer)
+    training = HEARD.get(id(trainer.callback_handler))
     if training is not None:
-        training.see(args[1] if len(args) > 1 else kwargs.get("inputs"))
+        training.batches.see(args[1] if len(args) > 1 else kwargs.get("inputs"))
+
+
+@integration.watch(f"{TRAINER}.evaluate", f"{TRAINER}._save_checkpoint")  # a private name: without it the pace includes saving
+def pause(trainer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    training = HEARD.get(id(trainer.callback_handler))
+    if training is None:
+        yield
+        return
+    with training.paused():
+        yield
+
+
+@integration.watch(f"{HANDLER}.on_train_begin")
+def on_train_begin(handler: Any, told: tuple[Any, ...], _named: dict[str, Any]) -> None:
+    training = HEARD.get(id(handler))
+    if training is not None:
+        training.begin(told[0], told[1], handler.optimizer, handler.lr_scheduler)
+
+
+@integration.watch(f"{HANDLER}.on_log")
+def on_log(handler: Any, told: tuple[Any, ...], named: dict[str, Any]) -> None:
+    training = HEARD.get(id(handler))
+    if training is not None:
+        training.log(told[1], told[3] if len(told) > 3 else named["logs"])
+
+
+@integration.watch(f"{HANDLER}.on_predict")
+def on_predict(handler: Any, told: tuple[Any, ...], named: dict[str, Any]) -> None:
+    training = HEARD.get(id(handler))
+    if training is not None:
+        training.predicted(told[1], told[3] if len(told) > 3 else named["metrics"])
+
+
+@integration.watch(f"{HANDLER}.on_save")
+def on_save(handler: Any, told: tuple[Any, ...], _named: dict[str, Any]) -> None:
+    training = HEARD.get(id(handler))
+    if training is not None:
+        training.saved(told[0], told[1])
+
+
+@integration.watch(f"{HANDLER}.on_train_end")
+def on_train_end(handler: Any, told: tuple[Any, ...], _named: dict[str, Any]) -> None:
+    training = HEARD.get(id(handler))
+    if training is not None:
+        training.end(told[1])
 
 
 @integration.fit(f"{TRAINER}.evaluate", f"{TRAINER}.predict", when=is_observed, by_instance=True, goes_on=TRAININGS.fit_of)
