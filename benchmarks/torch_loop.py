@@ -1,8 +1,8 @@
 """What a recorded step of a plain PyTorch loop costs, inside a real step: beside the user's own list, CSVLogger and MLflow called by hand.
 
-Blocks of bare and of watched steps alternate in one loop; a figure is the median over pairs of blocks of how much more CPU a step
-took than in the bare block before it. ``thread`` is CPU of the training thread. ``all`` adds what every other thread used (the writer),
-divided by the watched steps. In bare blocks what ``autolog()`` put in place is taken out, and put back afterwards.
+Blocks of bare and of watched steps alternate in one loop; ``thread`` is the median over pairs of blocks of how much more CPU of the
+training thread a step took than in the bare block before it. ``all`` adds what every other thread (the writer) used a step while
+watched steps ran for some seconds on end. In bare blocks what ``autolog()`` put in place is taken out, and put back afterwards.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from measure import folder, has, show, verdict
 
 Step = Callable[[int], Any]
+STRETCH_S = 4.0
 
 
 class Patches:
@@ -93,12 +94,13 @@ def plain_step(made: tuple[Any, Any, Any, Any], after: Callable[[Any, int], None
 
 
 def loader_step(made: tuple[Any, Any, Any, Any]) -> Step:
-    """The same with batches out of a DataLoader."""
+    """The same with batches out of a DataLoader: 500 of a small step, 20 of a large one."""
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset
 
     model, optimizer, x, y = made
-    loader = DataLoader(TensorDataset(x.repeat(64, 1), y.repeat(64)), batch_size=len(x), shuffle=True)
+    times = 500 if x.numel() < 10_000 else 20
+    loader = DataLoader(TensorDataset(x.repeat(times, 1), y.repeat(times)), batch_size=len(x), shuffle=True)
 
     def batches() -> Iterator[Any]:
         while True:
@@ -128,8 +130,11 @@ def trackers(base: Path) -> dict[str, Callable[[Any, int], None]]:
     else:
         print("  CSVLogger: lightning is not installed")
     if has("mlflow"):
+        import logging
+
         import mlflow
 
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
         mlflow.set_tracking_uri(f"sqlite:///{base}/mlflow.db")
         mlflow.start_run()
         found["mlflow.log_metric by hand"] = lambda loss, step: mlflow.log_metric("train/loss", loss.item(), step=step)
@@ -156,29 +161,34 @@ class Pairs:
         return (clock() - began) / length
 
     def measure(self, bare: Step, watched: Step, *, length: int, pairs: int, observed: bool) -> tuple[float, float]:
-        """Microseconds more a step: of this thread (median of the pairs), and of all other threads (of all steps)."""
+        """Microseconds more a step: of this thread (median of the pairs), and of all other threads."""
         import autotrack
 
-        more = []
         if observed:  # the run is opened, and the environment read, once: not what a step costs
             self.patches.back()
             self.block(watched, 30)
             self.patches.out()
             time.sleep(3)
-        autotrack.flush(30)
-        others = time.process_time() - time.thread_time()
+        more = []
         for number in range(pairs + 5):
-            a = self.block(bare, length)
+            bare_s = self.block(bare, length)
             if observed:
                 self.patches.back()
-            b = self.block(watched, length)
+            watched_s = self.block(watched, length)
             self.patches.out()
             if number >= 5:  # caches, and first steps, are warm
-                more.append(b - a)
-                self.bare.append(a)
+                more.append(watched_s - bare_s)
+                self.bare.append(bare_s)
+        if observed:
+            self.patches.back()
+        autotrack.flush(30)
+        others = time.process_time() - time.thread_time()
+        on_end = int(STRETCH_S / watched_s)
+        self.block(watched, on_end)
         autotrack.flush(30)
         others = time.process_time() - time.thread_time() - others
-        return 1e6 * statistics.median(more), 1e6 * others / ((pairs + 5) * length)
+        self.patches.out()
+        return 1e6 * statistics.median(more), 1e6 * others / on_end
 
 
 def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length: int, pairs: int) -> tuple[float, dict[str, tuple[float, float]]]:
@@ -198,6 +208,10 @@ def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length
         few = 5 if name.startswith("mlflow") else 1  # some ten milliseconds a call
         one, other = plain_step(make(), None), plain_step(make(), after)
         found[name] = run.measure(one, other, length=max(1, length // few // 2), pairs=max(20, pairs // few // 2), observed=False)
+    if has("mlflow"):
+        import mlflow
+
+        mlflow.end_run()
     patches.back()
     return 1e6 * statistics.median(run.bare), found
 
@@ -210,7 +224,7 @@ def main(pairs: int, which: str) -> None:
         if which == "small":
             bare, found = figures(small, base, length=40, pairs=pairs)
         else:
-            bare, found = figures(large, base, length=2, pairs=max(20, pairs // 3))
+            bare, found = figures(large, base, length=2, pairs=max(20, pairs // 2))
     show(f"A step of {bare / 1000:.2f} ms: CPU more a step, in us (median of pairs)", [
         (name, f"thread {thread:9.1f}   all {thread + others:9.1f}") for name, (thread, others) in found.items()
     ])  # fmt: skip

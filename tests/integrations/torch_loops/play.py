@@ -108,37 +108,41 @@ def play(path: Path, module: types.ModuleType, program: str) -> dict[str, object
 
 
 def play_many(mode: str, paths: list[Path]) -> dict[str, object]:
-    """All in this process, each in an empty folder and with a store of its own."""
-    answers: dict[str, object] = {}
+    """All in this process."""
     if mode != PLAIN:
         autotrack.autolog()
     if mode == DISABLED:
+        assert play_here(paths[0])["runs"], "nothing was recorded before disable()"
         autotrack.disable()
-    for path in paths:
-        before = tracker.swap(tracker.in_memory())
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            module = types.ModuleType(f"loop_{path.stem}")
-            module.__file__ = str(path)
-            sys.modules[module.__name__] = module
-            answer = play(path, module, path.read_text())
-            del sys.modules[module.__name__]
-            for name in [name for name in vars(module) if not name.startswith("__")]:
-                delattr(module, name)
-            gc.collect()
-        ours = tracker.swap(before)
-        if ours is not None:
-            ours.flush()
-            answer["runs"] = told(ours.backend, ours.artifacts)
-            ours.close()
-        answers[path.stem] = answer
-    return answers
+    return {path.stem: play_here(path) for path in paths}
+
+
+def play_here(path: Path) -> dict[str, object]:
+    """One, in an empty folder and with a store of its own."""
+    before, here = tracker.swap(tracker.in_memory()), Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        module = types.ModuleType(f"loop_{path.stem}")
+        module.__file__ = str(path)
+        sys.modules[module.__name__] = module
+        answer = play(path, module, path.read_text())
+        del sys.modules[module.__name__]
+        for name in [name for name in vars(module) if not name.startswith("__")]:
+            delattr(module, name)
+        gc.collect()
+        os.chdir(here)
+    ours = tracker.swap(before)
+    assert ours is not None
+    ours.flush()
+    answer["runs"] = told(ours.backend, ours.artifacts)
+    ours.close()
+    return answer
 
 
 def play_alone(mode: str, path: Path, into: Path) -> None:
     """As a program of its own, ``__main__`` and all; observed, the user's one line stands before its first."""
-    line = {PLAIN: "", OBSERVED: "import autotrack; autotrack.autolog(); ", DISABLED: "import autotrack; autotrack.autolog(); autotrack.disable(); "}[
-        mode
-    ]
+    on = "import autotrack; autotrack.autolog(); "
+    line = {PLAIN: "", OBSERVED: on, DISABLED: f"{on}autotrack.disable(); "}[mode]
     source = path.read_text()
     first, rest = source.split("\n", 1)  # the docstring stays in its line
     copy = into.parent / path.name
