@@ -255,8 +255,9 @@ def test_masks_are_counted_whatever_their_shapes():
         ({"pixel_values": torch.ones(3, 4)}, (3, 0)),
         ({}, (0, 0)),
         (["a prompt"], (0, 0)),
+        ({"attention_mask": [[1, 1, 0], [1, 1, 1]]}, (2, 0)),
     ],
-    ids=["ids", "a mask for each column", "images", "nothing", "prompts"],
+    ids=["ids", "a mask for each column", "images", "nothing", "prompts", "lists"],
 )
 def test_batches_of_all_kinds(inputs, counted):
     from autotrack.integrations.transformers.batches import Batches
