@@ -14,7 +14,7 @@ for variable in [name for name in os.environ if name.startswith("AUTOTRACK_") an
 pytest.register_assert_rewrite("autotrack.testing.backend_contract", "autotrack.testing.integration_contract")
 pytest_plugins = ["autotrack.testing.fixtures"]
 
-OTHERS = ("PYTEST_", "KMP_", "TORCHINDUCTOR_", "CRC32C_")  # variables that pytest and frameworks set
+OTHERS = ("PYTEST_", "KMP_", "TORCHINDUCTOR_", "CRC32C_", "ACCELERATE_")  # variables that pytest and frameworks set
 HERE = Path(__file__).parents[1]
 
 

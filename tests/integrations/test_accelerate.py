@@ -189,7 +189,7 @@ def test_all_takes_what_it_took_before():
 
 def test_it_is_a_tracker_like_the_others():
     assert issubclass(AutotrackTracker, GeneralTracker)
-    for method in ("start", "store_init_configuration", "finish"):
+    for method in {"start", "store_init_configuration", "finish"} & set(vars(GeneralTracker)):  # older ones have no start
         assert list(inspect.signature(getattr(AutotrackTracker, method)).parameters) == list(
             inspect.signature(getattr(GeneralTracker, method)).parameters
         )

@@ -167,7 +167,8 @@ def test_what_stands_for_the_whole_training_is_summary(observed):
 def test_arguments_that_differ_from_their_defaults_stand_apart(observed):
     trainer(learning_rate=1e-3, lr_scheduler_type="cosine", optim="sgd", label_names=["labels"], weight_decay=0.0).train()
     params = observed.run().params
-    assert {name: value for name, value in params.items() if name.startswith("args.")} == {
+    settled = {"args.local_rank", "args.logging_dir", "args.run_name"}  # by itself, before 5.0
+    assert {name: value for name, value in params.items() if name.startswith("args.") and name not in settled} == {
         "args.output_dir": "out",
         "args.max_steps": 4,
         "args.logging_steps": 1,
@@ -194,7 +195,7 @@ def test_a_token_is_masked_and_a_number_of_tokens_is_not(observed):
     run = observed.run()
     assert "hf_secret" not in json.dumps(run.params)
     assert run.params["args.hub_token"] == "***"
-    assert run.params["defaults.include_num_input_tokens_seen"] == "no"
+    assert run.params["defaults.include_num_input_tokens_seen"] in ("no", False)  # the latter before 5.0
 
 
 def test_the_model_is_described(observed):
@@ -255,8 +256,9 @@ def test_masks_are_counted_whatever_their_shapes():
         ({"pixel_values": torch.ones(3, 4)}, (3, 0)),
         ({}, (0, 0)),
         (["a prompt"], (0, 0)),
+        ({"attention_mask": [[1, 1, 0], [1, 1, 1]]}, (2, 0)),
     ],
-    ids=["ids", "a mask for each column", "images", "nothing", "prompts"],
+    ids=["ids", "a mask for each column", "images", "nothing", "prompts", "lists"],
 )
 def test_batches_of_all_kinds(inputs, counted):
     from autotrack.integrations.transformers.batches import Batches
@@ -466,6 +468,7 @@ def test_a_probe_that_is_fitted_in_compute_metrics_is_silent(tracked):
 # --- checkpoints -----------------------------------------------------------------------------------------------------
 
 
+resumes = pytest.mark.skipif(transformers.__version__ < "5", reason="it cannot load the random states that it saved, with this torch")
 SAVING = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2, "metric_for_best_model": "loss"}
 
 
@@ -493,6 +496,7 @@ def test_checkpoints_can_be_left_out(observed):
     assert [artifact for artifact in observed.run().artifacts if artifact.kind == "checkpoint"] == []
 
 
+@resumes
 def test_a_training_from_a_checkpoint_goes_on_in_the_run_that_wrote_it(observed):
     first = trainer(**SAVING)
     first.train()
@@ -509,12 +513,14 @@ def test_a_training_from_a_checkpoint_goes_on_in_the_run_that_wrote_it(observed)
     assert run.name == "GPT2LMHeadModel-1"
 
 
+@resumes
 def test_the_last_checkpoint_is_found_as_the_trainer_finds_it(observed):
     trainer(**SAVING).train()
     trainer(max_steps=6, **SAVING).train(resume_from_checkpoint=True)
     assert sorted(points(observed.run(), "train/loss")) == [1, 2, 3, 4, 5, 6]
 
 
+@resumes
 def test_a_checkpoint_of_a_training_that_the_store_does_not_know_begins_a_run(tracked):
     trainer(**SAVING).train()
     loader.autolog("transformers")
@@ -525,6 +531,7 @@ def test_a_checkpoint_of_a_training_that_the_store_does_not_know_begins_a_run(tr
     assert run.tags["resumed_at_step"] == "4"
 
 
+@resumes
 def test_a_checkpoint_that_another_training_wrote_over_is_not_taken_for_the_first_ones(observed):
     trainer(**SAVING).train()
     trainer(learning_rate=1e-3, **SAVING).train()  # into the same folder
@@ -534,6 +541,7 @@ def test_a_checkpoint_that_another_training_wrote_over_is_not_taken_for_the_firs
     assert sorted(points(second, "train/loss")) == [1, 2, 3, 4, 5, 6]
 
 
+@resumes
 def test_inside_a_users_run_a_resumed_training_joins_that(observed):
     trainer(**SAVING).train()
     with start_run("theirs"):
@@ -659,18 +667,20 @@ def test_what_is_printed_and_written_is_the_same(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         after = "print(float(sum(p.detach().double().sum() for p in trainer.model.parameters())), torch.initial_seed(), sorted(vars(trainer)))"
-        done = program(folder, *ON_THE_COMMAND_LINE, line=line, after=after, PYTHONWARNINGS="default")
+        done = program(folder, *ON_THE_COMMAND_LINE, "--report_to", "none", line=line, after=after, PYTHONWARNINGS="default")
         assert done.returncode == 0, done.stderr
         files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if ".autotrack" not in path.parts and path.is_file()}
         same = {name: path.read_bytes() for name, path in files.items() if name.endswith((".safetensors", "config.json", "scheduler.pt"))}
-        pace = re.compile(r"[\d.]+ ?(it/s|s/it)|\d\d:\d\d|'train_(runtime|samples_per_second|steps_per_second)': '[^']*'")
-        said = {line.strip() for line in re.split(r"[\r\n]", pace.sub("", done.stderr)) if "%|" not in line}  # bars are drawn as time passes
-        return pace.sub("", done.stdout), sorted(said), sorted(files), same
+        pace = re.compile(r"[\d.]+ ?(it/s|s/it)|\d\d:\d\d|'train_(runtime|samples_per_second|steps_per_second)': [^,}]*")
+        lines = {line.strip() for line in re.split(r"[\r\n]", pace.sub("", done.stderr))}
+        bars = {line for line in lines if "%|" in line and "100%" not in line}  # which of its steps a bar shows is a matter of time
+        return pace.sub("", done.stdout), lines - bars, sorted(files), same
 
     plain = told("plain", "")
     assert told("observed", "import autotrack; autotrack.autolog()") == plain
 
 
+@resumes
 def test_a_training_that_was_killed_goes_on_in_its_run(tmp_path):
     options = [*ON_THE_COMMAND_LINE, "--report_to", "autotrack"]
     dies = "import os, autotrack; from transformers import TrainerCallback; "

@@ -16,14 +16,16 @@ def register(tracking: Any) -> None:
     if hasattr(tracking, "register_tracker_class"):
         tracking.register_tracker_class(AutotrackTracker)
         return
+    tracking.LOGGER_TYPE_TO_CLASS[AutotrackTracker.name] = AutotrackTracker
     original = tracking.filter_trackers
 
     @functools.wraps(original)
     def filter_trackers(log_with: Any, *args: Any, **kwargs: Any) -> Any:  # an older one takes no name that it does not bring itself
         given = log_with if isinstance(log_with, list | tuple) else [log_with]
-        if AutotrackTracker.name not in [each for each in given if isinstance(each, str)]:
+        others = [each for each in given if str(each) != AutotrackTracker.name]
+        if len(others) == len(given):
             return original(log_with, *args, **kwargs)
-        return original([AutotrackTracker() if each == AutotrackTracker.name else each for each in given], *args, **kwargs)
+        return [*original(others, *args, **kwargs), AutotrackTracker.name]
 
     tracking.filter_trackers = filter_trackers
     accelerator: Any = sys.modules.get("accelerate.accelerator")

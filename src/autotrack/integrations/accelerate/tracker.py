@@ -43,6 +43,8 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         self._next_step = 0
         self._is_over = False
         self._error_before: BaseException | None = None
+        if not hasattr(GeneralTracker, "start"):  # of an older Accelerate, where a tracker begins when it is made
+            self.start()
 
     @property
     def tracker(self) -> Any:
@@ -98,7 +100,7 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         self._is_over = True
 
     def _begun(self) -> Fit:
-        """The fit; before Accelerate 1.9 nobody starts a tracker that was handed over."""
+        """The fit."""
         if self.fit is None:
             type(self).start(self)
         assert self.fit is not None

@@ -34,7 +34,11 @@ class Batches:
             self.tokens += ids.numel()
 
     def _hold(self, mask: Any) -> None:
-        self._masks.append((mask, mask._version))
+        version = getattr(mask, "_version", None)
+        if version is None:  # no tensor
+            self.tokens = None
+            return
+        self._masks.append((mask, version))
         if len(self._masks) >= MOST_HELD:
             self._count()
 

@@ -36,8 +36,8 @@ def differs(value: Any, field: dataclasses.Field[Any]) -> bool:
         default = settled(field.default_factory())
     else:
         return True
-    if default in (None, "", "none") and not value:
-        return False
+    if default in (None, "", "none") and not (any(value.values()) if isinstance(value, Mapping) else value):
+        return False  # fsdp_config: a dict of nothing, made where None was given
     if default is None and dataclasses.is_dataclass(value):  # AcceleratorConfig, made where None was given
         return any(differs(getattr(value, inner.name, None), inner) for inner in dataclasses.fields(value))
     return asked(lambda: bool(value != default), True)

@@ -149,9 +149,15 @@ class Training:
             steps=state.global_step,
             epochs=state.epoch,
             best_metric=state.best_metric,
-            best_step=getattr(state, "best_global_step", None),
+            best_step=step_of(state.best_model_checkpoint),
             best_checkpoint=state.best_model_checkpoint,
         )
+
+
+def step_of(checkpoint: str | None) -> int | None:
+    """The step that a checkpoint's folder is called by."""
+    number = (checkpoint or "").rpartition("-")[2]
+    return int(number) if number.isdigit() else None
 
 
 def weights(checkpoint: str) -> str | None:
