@@ -374,3 +374,31 @@ def test_a_step_that_a_scaler_skips_is_counted_and_its_loss_is_no_part_of_the_ne
     assert points(run, "train/loss") == losses
     assert (run.metrics["loop/skipped_steps"], run.metrics["loop/amp"]) == (1, "GradScaler")
     assert "loop/backward_calls_per_step" not in run.metrics
+
+
+def test_an_inner_loop_in_a_function_is_part_of_the_outer_one(observed):
+    model = mlp(8)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    inner, outer = [], []
+
+    def adapted(x):
+        latent = torch.zeros(len(x), 8, requires_grad=True)
+        own = torch.optim.SGD([latent], lr=0.1)
+        for _ in range(3):
+            own.zero_grad()
+            rec = F.mse_loss(model(latent), x)
+            rec.backward()
+            own.step()
+            inner.append(rec.item())
+        return latent.detach()
+
+    for number, (x, _) in enumerate(DataLoader(DS, 32)):
+        latent, other = (adapted(x), adapted(x)) if number else (x, x)  # what steps first is the outer one
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(latent), x) + F.mse_loss(model(other), x)
+        loss.backward()
+        optimizer.step()
+        outer.append(loss.item())
+    (run,) = finished(observed)
+    assert points(run, "rec") == inner
+    assert points(run, "train/loss") == outer

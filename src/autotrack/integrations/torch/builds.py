@@ -11,14 +11,13 @@ from autotrack.instrument import Observed, current_fit
 from autotrack.integrations.torch import names
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import MOST_BORN, ears
-from autotrack.integrations.torch.places import key_of
 
 
 @integration.watch("torch.optim.optimizer:Optimizer.__init__")
 def an_optimizer(optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
     """When and where it is built; what it trains is looked at when it steps."""
     user = names.user_frame(sys._getframe(1))
-    ears.born[id(optimizer)] = time(), key_of(user, 1) if user is not None else None
+    ears.born[id(optimizer)] = time(), (user.f_code, user.f_lasti) if user is not None else None
     if len(ears.born) > MOST_BORN:
         del ears.born[next(iter(ears.born))]
     for ear in list(ears.threads.values()):

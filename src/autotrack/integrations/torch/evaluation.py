@@ -20,7 +20,7 @@ from torch.nn import functional
 from autotrack.guard import guard
 from autotrack.instrument import current_fit
 from autotrack.instrument.patches import Patch, passed_over
-from autotrack.integrations.torch import dynamo, names
+from autotrack.integrations.torch import names
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.devices import Promise, known, number_of
 from autotrack.integrations.torch.ears import Ear, ears
@@ -96,7 +96,6 @@ def watched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     wrapper.__wrapped__ = original
     wrapper.__script_if_tracing_wrapper = True  # by these two torch.jit.script knows to compile the original
     wrapper.__original_fn = original
-    dynamo.step_over(wrapper)
     return criterion
 
 

@@ -35,6 +35,9 @@ class Loop:
 
     def __init__(self, place: Place | None, before: Loop | None) -> None:
         self.before = before  # the loop that this one may be part of
+        self.followers: list[weakref.ref[Loop]] = []  # those that may be part of this one
+        if before is not None:
+            before.followers.append(weakref.ref(self))
         self.fit: Fit | None = None  # None while it is held back
         self.held: list[tuple[dict[str, float], int, float]] = []
         self.place = place
@@ -70,6 +73,10 @@ class Loop:
 
     def is_alive(self) -> bool:
         return not self.is_over and (self.is_by_hand or any(stepper.optimizer() is not None for stepper in self.steppers))
+
+    def may_go_on(self) -> bool:
+        """Whether it, or one that it may be part of, can step again."""
+        return self.is_alive() or (self.fit is None and self.before is not None and self.before.may_go_on())
 
     @property
     def is_here(self) -> bool:
@@ -125,8 +132,8 @@ class Loop:
             voice.series.last_step, voice.series.last_voice = self.step, voice
 
     def lost_one(self) -> None:
-        """An optimizer of it is gone."""
-        if not self.is_alive():
+        """An optimizer of it, or the loop that it may be part of, is gone."""
+        if not self.may_go_on():
             self.end()
 
     # What it says
@@ -301,6 +308,11 @@ class Loop:
                     self.last_words()
                 finally:
                     self.fit.end(ended=self.last)
+        followers, self.followers = self.followers, []
+        for ref in followers:
+            follower = ref()
+            if follower is not None and not follower.is_over:
+                follower.lost_one()
 
     def resume(self) -> None:
         """One of its optimizers steps again."""

@@ -61,8 +61,12 @@ def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwa
 
 
 def _announce(loop: Loop) -> None:
-    if loop.before is not None:
-        loop.before.end()
+    """It is no part of those before it: they have ended."""
+    before = loop.before
+    while before is not None:
+        following = before.before
+        before.end()
+        before = following
     loop.announce()
 
 
@@ -74,7 +78,7 @@ def _may_resume(loop: Loop) -> bool:
 def _assign(ear: Ear, stepper: Stepper, place: Place | None) -> None:
     """The loop that an optimizer belongs to, at its first step."""
     shared = _owner(stepper)
-    current = ear.loop if ear.loop is not None and ear.loop.is_alive() and ear.loop.is_here else None
+    current = ear.loop if ear.loop is not None and ear.loop.may_go_on() and ear.loop.is_here else None
     rewritten, ear.rewritten = ear.rewritten, False
     if shared is not None and not rewritten:
         if stepper.born > shared.first and shared.stepped:  # it succeeds another
