@@ -116,6 +116,7 @@ def test_exits_are_watched_while_one_lives(tracked, loops):
 
 def test_what_is_held_back_is_told_before_the_process_ends(tracked, loops, monkeypatch):
     monkeypatch.setattr(endings._exit, "calls", [])
+    monkeypatch.setattr(endings._exit, "trackers", [])  # of this test alone
     fit = loops.begin("Net")
     endings.before_exit(lambda: fit.summary(held=1))
     endings.before_exit(lambda: loops.begin("Later"))
