@@ -859,10 +859,9 @@ def test_a_training_with_everything_is_the_same(observed, tmp_path, unobserved):
 
 
 GUARDED_INSIDE = {"models.note"}  # torch calls it itself, and its body is one guard
-BEGINS_LATER = {"loops.Loop.announce"}  # the loop tries again when it is let go, after the test
 
 
-@pytest.mark.parametrize("where", [where for where in functions_of_ours() if where not in GUARDED_INSIDE | BEGINS_LATER])
+@pytest.mark.parametrize("where", [where for where in functions_of_ours() if where not in GUARDED_INSIDE])
 @pytest.mark.filterwarnings("ignore")
 def test_a_failure_of_ours_changes_nothing(tracked, monkeypatch, tmp_path, unobserved, where):
     from autotrack import guard

@@ -211,7 +211,7 @@ def test_what_a_living_process_has_staged_is_left_alone(store):
         from autotrack.recording.tracker import tracker
         run = autotrack.start_run("living")
         autotrack.flush()
-        tracker().uploads._add = lambda task: None  # nothing is taken further
+        tracker().uploads.later = lambda task: None  # nothing is taken further
         run.log_text("a.txt", "x")
         print(run.id, flush=True)
         sys.stdin.read()

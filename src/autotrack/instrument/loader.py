@@ -27,6 +27,7 @@ from autotrack.instrument.integration import Integration, version_of
 from autotrack.instrument.patches import Patches
 from autotrack.recording import place, tracker
 from autotrack.recording.mounts import file_system_of
+from autotrack.settings import Settings
 from autotrack.settings import load as load_settings
 
 logger = logging.getLogger("autotrack")
@@ -225,12 +226,12 @@ def is_installed(name: str) -> bool:
         return False
 
 
-def prepare() -> None:
+def prepare(settings: Settings) -> None:
     """Ask what is asked once a process: now rather than in its first fit."""
     place.host()
     place.user()
     here = tracker.existing()
-    local = load_settings().local if here is None else here.local
+    local = settings.local if here is None else here.local
     if local is not None:
         file_system_of(str(local / "journal"))
 
@@ -266,9 +267,10 @@ def autolog(
     unknown = [name for name in (*frameworks, *excluded) if name not in BUILTIN and name not in LOADER.known]
     if unknown:
         raise IntegrationError(f"autotrack has no integration {unknown[0]!r}; it has: {', '.join(sorted(LOADER.known))}")
-    if is_off():
+    settings = load_settings()
+    if settings.disabled:
         return
-    prepare()
+    prepare(settings)
     if chosen:
         tracker.configure(**chosen)
     LOADER.exclude(excluded)

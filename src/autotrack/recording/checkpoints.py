@@ -126,7 +126,7 @@ class Checkpoints:
         if self._tracker.settings.checkpoints and each.size is not None and each.size <= MOST_BYTES:
             meta = {**each.about, "path": cut(each.path, 4_000), **({"best": True} if is_best else {})}
             name = f"checkpoints/{each.name}"
-            each.note = uploads.hold(self._run_id, functools.partial(_copied, each.file, digest), name, kind=KIND, step=each.step, meta=meta)
+            each.note = uploads.stage(self._run_id, functools.partial(_copied, each.file, digest), name, KIND, each.step, meta)
         else:
             _copied(each.file, digest, None)
         if _state(each.file) != each.was:  # it was written over meanwhile
@@ -151,13 +151,13 @@ class Checkpoints:
         kept, self._kept = self._kept, _Kept()
         for saved in (kept.best, kept.newest if kept.newest is not kept.best else None):
             if saved is not None and saved.note is not None:
-                self._tracker.uploads.release(saved.note)
+                self._tracker.uploads.upload(saved.note)
         if kept.rows:
             columns = list(dict.fromkeys(key for row in kept.rows for key in row))
             content = "".join(f"{json.dumps(row)}\n" for row in kept.rows).encode()
             meta = {"columns": columns, "rows": len(kept.rows)}
             uploads = self._tracker.uploads
-            uploads.release(uploads.hold(self._run_id, lambda sink: sink.write(content), TABLE, kind="table", step=None, meta=meta))
+            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), TABLE, "table", None, meta))
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

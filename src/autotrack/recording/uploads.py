@@ -72,7 +72,7 @@ class Uploads:
         """Tell a run where it runs, as soon as that is known."""
         self._noted.append(run_id)
         if self._gathering.acquire(blocking=False):  # else the task that takes them all is on its way
-            self._add_soon(self._note_environments)
+            self._soon(self._note_environments)
 
     def take_file(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None = None) -> None:
         """Stage a copy of a file.   Raises: OSError if it cannot be read."""
@@ -90,9 +90,9 @@ class Uploads:
         """As ``take_bytes``, staged by the thread: for who must not be kept waiting. A kill within these milliseconds loses it."""
 
         def take() -> None:
-            self._upload(self._stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
+            self.upload(self.stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
 
-        self._add_soon(take)
+        self._soon(take)
 
     def draft(self) -> tempfile.TemporaryDirectory[str]:
         """A folder for files in the making, where ``take_draft`` needs not copy them.   Raises: OSError if it cannot be made."""
@@ -103,19 +103,7 @@ class Uploads:
         with guard("keeping an artifact"):
             path = self._place() / f"{next(self._numbers)}.file"
             os.replace(source, path)
-            self._add(functools.partial(self._upload, self._annotated(path, run_id, name, kind, step, {})))
-
-    def later(self, task: Task) -> None:
-        """Have something done by the thread."""
-        self._add(task)
-
-    def hold(self, run_id: str, write: Callable[[Any], object], name: str, *, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
-        """Stage a file that is not brought into the store yet; its note, for ``release`` or ``drop``. After a death it is brought there."""
-        return self._stage(run_id, write, name, kind, step, meta)
-
-    def release(self, note: Path) -> None:
-        """Bring a file that was held into the store, in this thread: a task's own tasks would come after a flush that waits for it."""
-        self._upload(note)
+            self.later(functools.partial(self.upload, self._annotated(path, run_id, name, kind, step, {})))
 
     def drop(self, note: Path) -> None:
         """Forget a file that was held."""
@@ -125,7 +113,7 @@ class Uploads:
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was asked so far is done; False if it took longer."""
         done = threading.Event()
-        self._add(done.set)
+        self.later(done.set)
         return done.wait(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> bool:
@@ -140,13 +128,14 @@ class Uploads:
                 self._let_go()
         return finished
 
-    def _add(self, task: Task) -> None:
+    def later(self, task: Task) -> None:
+        """Have something done by the thread. What a task adds itself comes after a flush that waits for the task."""
         self._queue.put(task)
         if self._thread is None:
             self._start()
 
-    def _add_soon(self, task: Task) -> None:
-        """As ``_add``; the thread is started by another one, for that takes 0.2 ms."""
+    def _soon(self, task: Task) -> None:
+        """As ``later``; the thread is started by another one, for that takes 0.2 ms."""
         self._queue.put(task)
         if self._thread is None and not self._tracker.writer.soon(self._start):
             self._start()
@@ -202,9 +191,10 @@ class Uploads:
 
     def _take(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> None:
         with guard("keeping an artifact"):
-            self._add(functools.partial(self._upload, self._stage(run_id, write, name, kind, step, meta)))
+            self.later(functools.partial(self.upload, self.stage(run_id, write, name, kind, step, meta)))
 
-    def _stage(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
+    def stage(self, run_id: str, write: Callable[[Any], object], name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
+        """Stage a file; its note, for ``upload`` or ``drop``. After a death it is brought into the store."""
         path = self._place() / f"{next(self._numbers)}.file"
         try:
             with path.open("xb") as sink:
@@ -246,7 +236,8 @@ class Uploads:
         if staging is not None:
             self.tokens.discard(staging.name)
 
-    def _upload(self, note: Path) -> None:
+    def upload(self, note: Path) -> None:
+        """Bring a staged file into the store, in this thread."""
         record, note = stored(note, self._tracker.artifacts)
         if record is not None:
             self._tracker.journal.put(record)

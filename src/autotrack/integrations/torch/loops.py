@@ -299,11 +299,11 @@ class Loop:
         """It is over; the run ends when the last thing happened."""
         if self.is_over and self.fit is None:
             return
+        self.is_over = True  # whatever fails below: what could not begin is not begun later, in another place
         with guard("ending the run of a loop"):
             if self.fit is None:
                 self.announce()
             if self.fit is not None:
-                self.is_over = True
                 try:
                     self.last_words()
                 finally:
