@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import time
 import weakref
@@ -20,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from autotrack.artifacts import CHUNK
+from autotrack.recording.tables import table_of
 from autotrack.values import cut
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
 
 KIND = "checkpoint"
-TABLE = "checkpoints.jsonl"
+TABLE = "checkpoints"
 MOST_BYTES = 4 << 30  # of a file that is kept
 MOST_ROWS = 10_000
 MOST_OPEN = 16  # files that wait, open; of others only the path is told
@@ -153,11 +153,9 @@ class Checkpoints:
             if saved is not None and saved.note is not None:
                 self._tracker.uploads.upload(saved.note)
         if kept.rows:
-            columns = list(dict.fromkeys(key for row in kept.rows for key in row))
-            content = "".join(f"{json.dumps(row)}\n" for row in kept.rows).encode()
-            meta = {"columns": columns, "rows": len(kept.rows)}
+            name, content, meta = table_of(TABLE, kept.rows)
             uploads = self._tracker.uploads
-            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), TABLE, "table", None, meta))
+            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), name, "table", None, meta))
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

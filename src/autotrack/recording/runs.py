@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-import json
 import linecache
 import logging
 import os
@@ -17,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -30,6 +29,7 @@ from autotrack.guard import guard, report
 from autotrack.recording import endings
 from autotrack.recording.checkpoints import Checkpoints
 from autotrack.recording.place import experiment_here, host, in_child_process, in_notebook, is_first_rank, is_silent_rank, script, user
+from autotrack.recording.tables import table_of
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -45,7 +45,6 @@ ID_LENGTH = 26
 
 _OFF = Settings(disabled=True)
 
-_written = json.JSONEncoder().encode
 _current: ContextVar[Run | None] = ContextVar("autotrack_run", default=None)
 
 
@@ -654,13 +653,10 @@ def run_to_log() -> Run:
 
     In another thread than the main one: the process's only open run.   Raises: AutotrackError if it has none, or several.
     """
-    run = current_run()
+    run = run_to_join()
     if run is not None:
         return run
     here = tracker()
-    last: Run | None = getattr(here.last_fit, "run", None)
-    if last is not None:
-        return last
     if threading.current_thread() is not threading.main_thread():
         if len(here.open) == 1:
             return next(iter(here.open.values()))
@@ -757,34 +753,6 @@ def log_text(name: str, text: str) -> None:
 def log_table(name: str, rows: Any) -> None:
     """Keep a table as a file of the current run; see ``Run.log_table``."""
     run_to_log().log_table(name, rows)
-
-
-def table_of(name: str, rows: Any) -> tuple[str, bytes, dict[str, Any]]:
-    """The name of a table's file, its content, and what is said of it.   Raises: TypeError, ValueError."""
-    name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
-    columns: dict[str, None] = {}
-    lines = []
-    for row in rows_of(rows):
-        line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
-        columns.update(dict.fromkeys(line))
-        lines.append(_written(line))
-    return name, "".join(f"{line}\n" for line in lines).encode(), {"columns": list(columns), "rows": len(lines)}
-
-
-def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:
-    """The rows of a table.   Raises: TypeError."""
-    if hasattr(table, "to_dict") and hasattr(table, "columns"):  # a data frame
-        return cast(Iterable[Mapping[Any, Any]], table.to_dict("records") if hasattr(table, "iloc") else table.to_dicts())
-    if isinstance(table, Mapping):
-        lengths = {len(column) for column in table.values()}
-        if len(lengths) > 1:
-            raise ValueError(f"the columns of a table have one length; these have {sorted(lengths)}")
-        return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-    rows = list(table)
-    for row in rows:
-        if not isinstance(row, Mapping):
-            raise TypeError(f"a row of a table is a mapping from columns to values, not {type(row).__name__}")
-    return rows
 
 
 def is_decorator(frame: FrameType) -> bool:
