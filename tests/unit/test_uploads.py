@@ -262,3 +262,14 @@ def test_the_last_version_is_the_last_after_a_death_too(store):
 
     with closing(sqlite3.connect(store / "autotrack.db")) as connection:
         assert connection.execute("select count(*) from artifact").fetchone() == (12,)
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_draft_that_is_the_users_own_file_is_copied(store, tmp_path, link):
+    mine = tmp_path / "mine.ckpt"
+    mine.write_bytes(b"weights")
+    with start_run() as run:
+        run.note_made(lambda path: getattr(path, link)(mine), "best.ckpt", kind="checkpoint")
+        mine.write_bytes(b"others!")
+        mine.unlink()
+    assert autotrack.get_run(run.id).artifact("best.ckpt").read_text() == "weights"

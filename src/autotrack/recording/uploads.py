@@ -99,7 +99,10 @@ class Uploads:
         return tempfile.TemporaryDirectory(prefix="draft-", dir=self._place(), ignore_cleanup_errors=True)
 
     def take_draft(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None) -> None:
-        """Stage a file that was made in ``draft()``: it is moved."""
+        """Stage a file that was made in ``draft()``: it is moved, unless it is a link to a file that somebody else has as well."""
+        if source.is_symlink() or source.stat().st_nlink > 1:
+            self.take_file(run_id, source, name, kind=kind, step=step)
+            return
         with guard("keeping an artifact"):
             path = self._place() / f"{next(self._numbers)}.file"
             os.replace(source, path)
