@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 
 import pytest
 
@@ -266,6 +267,20 @@ def test_batches_of_all_kinds(inputs, counted):
     batches = Batches()
     batches.see(inputs)
     assert batches.counted() == counted
+
+
+def test_large_masks_are_not_kept_alive():
+    from autotrack.integrations.transformers.batches import MOST_HELD_BYTES, Batches
+
+    batches, alive = Batches(), []
+    for _ in range(8):
+        mask = torch.ones(64, 4096, dtype=torch.long)  # 2 MB
+        alive.append(weakref.ref(mask))
+        batches.see({"attention_mask": mask[:1]})  # a small view of it
+        batches.see({"attention_mask": mask})
+        del mask
+        assert sum(64 * 4096 * 8 for ref in alive if ref() is not None) <= MOST_HELD_BYTES
+    assert batches.counted() == (8 * 65, 8 * 65 * 4096)
 
 
 @pytest.mark.parametrize("reused", ["a tensor", "memory"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_HELD = 64  # masks
+MOST_HELD_BYTES = 1 << 20  # of memory that they keep alive, on whatever device
 
 
 class Batches:
@@ -15,6 +16,7 @@ class Batches:
         self.samples = 0
         self.tokens: Any = 0  # None once it is not known
         self._masks: list[tuple[Any, int]] = []
+        self._bytes = 0
 
     def see(self, inputs: Any) -> None:
         """A batch, as the model gets it: tokens are what its attention mask lets through, so no padding; without one, all of its ids."""
@@ -39,7 +41,8 @@ class Batches:
             self.tokens = None
             return
         self._masks.append((mask, version))
-        if len(self._masks) >= MOST_HELD:
+        self._bytes += mask.untyped_storage().nbytes()
+        if len(self._masks) >= MOST_HELD or self._bytes > MOST_HELD_BYTES:
             self._count()
 
     def counted(self) -> tuple[int, int]:
@@ -52,14 +55,14 @@ class Batches:
         return samples, tokens if isinstance(tokens, int) else int(tokens.item())  # the trainer has just read its loss: nothing to wait for
 
     def _count(self) -> None:
-        held, self._masks = self._masks, []
+        held, self._masks, self._bytes = self._masks, [], 0
         if not held:
             return
         masks = [mask for mask, _ in held]
         is_changed = any(mask._version != version for mask, version in held)
         if self.tokens is None or is_changed or len({mask.data_ptr() for mask in masks}) < len(masks):
             self.tokens = None  # written over, by whoever fills one buffer again and again
-        elif len({mask.shape for mask in masks}) == 1:
+        elif len(masks) > 1 and len({mask.shape for mask in masks}) == 1:
             import torch  # which made them
 
             self.tokens += _number(torch.stack(masks).sum())
