@@ -1,10 +1,12 @@
 """Lightning, by both of its names: what a Trainer's calls record, and what they leave as it was."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -341,17 +343,36 @@ def test_checkpoints_are_told_and_the_best_and_the_newest_kept(observed, tmp_pat
     trainer_of(max_epochs=4, callbacks=[keeper], enable_checkpointing=True).fit(Net(), loader_of(), loader_of())
     run = observed.run()
     told = rows(run, "checkpoints")
-    assert {row["path"] for row in told if row["exists"]} == set(keeper.best_k_models)
-    assert [row["path"] for row in told if row["is_best"]] == [keeper.best_model_path]
+    assert {row["path"] for row in told} >= set(keeper.best_k_models)
     assert {row["path"]: row["score"] for row in told}[keeper.best_model_path] == pytest.approx(float(keeper.best_model_score))
+    assert min(told, key=lambda row: row["score"])["path"] == keeper.best_model_path
+    for row in told:
+        assert row["monitor"] == "val_loss"
+        if os.path.exists(row["path"]):
+            content = Path(row["path"]).read_bytes()
+            assert (row["size"], row["digest"]) == (len(content), f"sha256:{hashlib.sha256(content).hexdigest()}")
     assert run.metrics["best_model_path"] == keeper.best_model_path
     assert run.metrics["best_model_score"] == pytest.approx(float(keeper.best_model_score))
     assert (run.params["checkpoint.monitor"], run.params["checkpoint.save_top_k"]) == ("val_loss", 2)
     kept = [artifact for artifact in run.artifacts if artifact.kind == "checkpoint"]
-    newest = [row["path"] for row in told if row["exists"]][-1]
-    assert {artifact.name for artifact in kept} == {os.path.basename(path) for path in (keeper.best_model_path, newest)}
+    newest = told[-1]["path"]
+    assert {artifact.name for artifact in kept} == {f"checkpoints/{os.path.basename(path)}" for path in (keeper.best_model_path, newest)}
     for artifact in kept:
-        assert artifact.download(tmp_path / "back").read_bytes() == (tmp_path / "kept" / artifact.name).read_bytes()
+        assert artifact.download(tmp_path / "back").read_bytes() == (tmp_path / "kept" / os.path.basename(artifact.name)).read_bytes()
+
+
+def test_the_best_checkpoint_is_the_highest_where_the_monitor_is_to_rise(observed, tmp_path):
+    keeper = ModelCheckpoint(tmp_path / "kept", monitor="epoch_number", save_top_k=-1, mode="max")
+
+    class Rising(Net):
+        def on_validation_epoch_end(self):
+            self.log("epoch_number", float([1, 3, 2][self.current_epoch]))
+
+    trainer_of(max_epochs=3, callbacks=[keeper], enable_checkpointing=True, num_sanity_val_steps=0).fit(Rising(), loader_of(), loader_of())
+    kept = {artifact.name: artifact.meta.get("best", False) for artifact in observed.run().artifacts if artifact.kind == "checkpoint"}
+    told = rows(observed.run(), "checkpoints")
+    assert [row["score"] for row in told] == [1.0, 3.0, 2.0]
+    assert kept == {f"checkpoints/{os.path.basename(told[1]['path'])}": True, f"checkpoints/{os.path.basename(told[2]['path'])}": False}
 
 
 def test_checkpoint_files_can_be_left_out(observed, tmp_path):

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from autotrack.instrument import Fit, asked, current_fit, guard
 from autotrack.integrations.lightning import facts
-
-MOST_KEPT_BYTES = 512 * 1024 * 1024  # a larger checkpoint is told of, and stays where it is
 
 
 class Step(NamedTuple):
@@ -99,7 +96,8 @@ class Listener:
                     f"{under}/best_score": plain_metric(callback.best_score),
                     f"{under}/stopped_epoch": callback.stopped_epoch if has_stopped else None,
                 })  # fmt: skip
-        self._checkpoints.close()
+        with guard("telling of checkpoints"):
+            self._checkpoints.tell_best()
 
     def _begin(self) -> None:
         """What is known when the first epoch begins."""
@@ -225,61 +223,30 @@ class Listener:
 
 
 class Checkpoints:
-    """What was saved in one fit: a row for each file, and the best and the newest of them as artifacts."""
+    """What was saved in one fit. The core tells each file by its content and keeps the best and the newest, in the background."""
 
     def __init__(self, fit: Fit, trainer: Any) -> None:
         self._fit = fit
         self._trainer = trainer
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._paths: set[str] = set()
 
     def note(self, path: str) -> None:
         trainer = self._trainer
-        about = asked(Path(path).stat, None)
-        monitor, score = self._score(path)
-        self._rows.pop(path, None)  # the same file again: it is the newest now
-        self._rows[path] = {
-            "path": path, "step": trainer.global_step, "epoch": trainer.current_epoch, "monitor": monitor, "score": score,
-            "bytes": None if about is None or not Path(path).is_file() else about.st_size,
-        }  # fmt: skip
-        self._tell_best()
+        self._paths.add(path)
+        owner = next((callback for callback in trainer.checkpoint_callbacks if path in (getattr(callback, "best_k_models", None) or {})), None)
+        score = None if owner is None else plain_metric(owner.best_k_models[path])
+        about = {"epoch": trainer.current_epoch, "monitor": None if owner is None else owner.monitor, "score": score}
+        is_upward = owner is not None and owner.mode == "max"
+        self._fit.saved(path, step=trainer.global_step, score=-score if score is not None and is_upward else score, about=about)
+        self.tell_best()
 
-    def close(self) -> None:
-        if not self._rows:
-            return
-        with guard("telling of checkpoints"):
-            best = self._tell_best()
-            for path, row in self._rows.items():
-                row["is_best"] = path in best
-                row["exists"] = Path(path).exists()
-            self._fit.table("checkpoints", self._rows.values())
-            newest = [path for path, row in self._rows.items() if row["exists"]][-1:]
-            for path in dict.fromkeys([*best, *newest]):
-                self._keep(path)
-
-    def _keep(self, path: str) -> None:
-        row = self._rows.get(path)
-        source = Path(path).absolute()
-        if row is None or row["bytes"] is None or row["bytes"] > MOST_KEPT_BYTES or not source.is_file():
-            return
-        self._fit.checkpoint(source.name, write=lambda place: place.symlink_to(source), step=row["step"])
-
-    def _score(self, path: str) -> tuple[str | None, float | None]:
-        for callback in self._trainer.checkpoint_callbacks:
-            scores = getattr(callback, "best_k_models", None) or {}
-            if path in scores:
-                return callback.monitor, plain_metric(scores[path])
-        return None, None
-
-    def _tell_best(self) -> list[str]:
+    def tell_best(self) -> None:
         """The best file of each ``ModelCheckpoint`` that saved in this fit."""
-        best = []
         for place, callback in enumerate(self._trainer.checkpoint_callbacks):
             path = getattr(callback, "best_model_path", "")
-            if path in self._rows:
-                best.append(path)
+            if path in self._paths:
                 under = "best_model" if place == 0 else f"best_model{place + 1}"
                 self._fit.summary({f"{under}_path": path, f"{under}_score": plain_metric(callback.best_model_score)})
-        return best
 
 
 class Listeners:
