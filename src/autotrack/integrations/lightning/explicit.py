@@ -1,7 +1,7 @@
 """For who wants to pass something himself: a callback that records one Trainer's fits, and a logger.
 
-Both are of whichever of Lightning's names the program has imported (``lightning`` if it has both); a Trainer of the other
-one takes them as well, for it asks no more of a callback or a logger than that it has the methods.
+Both are of whichever of Lightning's names the program has imported, ``lightning`` if it has both. A Trainer of the other
+name takes them as well in the versions that are tested newest; one of 2.1 wants callbacks that are built on its own class.
 """
 
 from __future__ import annotations
