@@ -20,7 +20,7 @@ RECORDS: list[tuple[str, str, str]] = [
 ]
 
 ENTRIES = frozenset({"parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"})
-LIBRARIES = tuple({path for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_paths().get(name))})
+LIBRARIES = tuple({path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 @integration.watch("argparse:ArgumentParser.parse_known_args")
