@@ -34,6 +34,15 @@ def _nothing_is_left_behind():
     assert was_there or not (HERE / ".autotrack").exists(), "a test recorded into the repository: give it the fixture 'tracked' or 'store'"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _no_compiler_waits():
+    """What ``torch.compile`` keeps running for the next time would be complained of in somebody else's test."""
+    yield
+    compilers = sys.modules.get("torch._inductor.async_compile")
+    if compilers is not None:
+        compilers.shutdown_compile_workers()
+
+
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     """An empty folder to work in; what is recorded there lands in its own ``.autotrack/``."""

@@ -1,5 +1,6 @@
 """The journal by itself: what is recorded comes out as it went in, once, in order, whatever comes between."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -50,6 +51,16 @@ def batches(journal):
         found.append(batch)
         journal.acknowledge(batch)
     return found
+
+
+@pytest.fixture
+def closes_strays():
+    """A Ctrl-C between ``os.open`` and the storing of what it returned loses the descriptor: too many of them for the tests after this one."""
+    before = set(os.listdir("/proc/self/fd"))
+    yield
+    for name in set(os.listdir("/proc/self/fd")) - before:
+        with contextlib.suppress(OSError):
+            os.close(int(name))
 
 
 def records(journal):
@@ -304,7 +315,7 @@ def test_replay_steps_over_a_hole_and_numbers_as_the_living_would(mapped, tmp_pa
     assert [batch.first for batch in batches(mapped)] == [first]
 
 
-def test_an_exception_out_of_nowhere_loses_no_returned_call(mapped):
+def test_an_exception_out_of_nowhere_loses_no_returned_call(closes_strays, mapped):
     """Ctrl-C at any moment of a call: the calls that returned are there, and the reader is never stuck."""
     lane = mapped.lane("run")
     lane.log({"x": 1.0}, 0)
@@ -704,7 +715,7 @@ def test_curves_go_on_over_segments_beside_other_calls(journal):
     assert sum(record.count for record in found if record.run_id == "another") == -(-count // 100)
 
 
-def test_an_exception_out_of_nowhere_loses_no_point_of_a_curve(mapped):
+def test_an_exception_out_of_nowhere_loses_no_point_of_a_curve(closes_strays, mapped):
     say = mapped.lane("run").curve("x")
     say(1.0, 0)  # what is done once is done
     done, interrupted = [], 0

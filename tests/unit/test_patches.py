@@ -1,5 +1,7 @@
 import copy
+import gc
 import inspect
+import itertools
 import logging
 import pickle
 import subprocess
@@ -206,6 +208,27 @@ def test_a_name_that_a_user_bound_before_is_rebound_and_restored(toy, ours, obse
     ours.restore()
     del sys.modules["patches_user"]
     assert user.learn is toy.train is original
+
+
+def test_modules_may_come_while_names_are_looked_for(toy, ours, observe):
+    """A collection may begin anywhere, and what it finalises may import."""
+    coming = (f"late_{number}" for number in itertools.count())
+    many = {f"early_{number}": types.ModuleType("early") for number in range(5_000)}  # more than tuples are kept for reuse
+
+    def come(phase, info):
+        sys.modules[next(coming)] = types.ModuleType("late")
+
+    thresholds = gc.get_threshold()
+    with mock.patch.dict(sys.modules, many):
+        gc.callbacks.append(come)
+        gc.set_threshold(1)
+        try:
+            found = list(patches.names_outside("toy", {id(many)}))
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.callbacks.remove(come)
+    assert found == []
+    assert next(coming) != "late_0"
 
 
 def test_looking_for_names_loads_no_lazy_module(toy, ours, observe, tmp_path, monkeypatch):

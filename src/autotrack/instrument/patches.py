@@ -414,7 +414,7 @@ def names_outside(package: str, wanted: Iterable[int]) -> Iterator[tuple[types.M
     if not identities:
         return
     passed = {package, "autotrack"} | sys.stdlib_module_names
-    for full_name, module in list(sys.modules.items()):
+    for full_name, module in sys.modules.copy().items():
         if full_name.partition(".")[0] in passed or not isinstance(module, types.ModuleType):
             continue
         names = dict(types.ModuleType.__getattribute__(module, "__dict__"))  # a lazy module would load itself if it were asked
