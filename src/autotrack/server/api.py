@@ -46,12 +46,14 @@ POST /api/series {"runs": [id ≤ 1000], "keys": [KEY ≤ 8], "points": 16…500
     The JSON: {"series": [head], "pending": n, "cursor"}. A head: {"run": id, "key", "n", "shift", "flat", "odd": [x ≤ 200], "odds", "count",
     "first", "last"}. For each head in order the numbers are x[n], mean[n] and, unless ``flat``, min[n], max[n].
     With ``shift`` s > 0 an entry is a bucket of the steps k·2**s … (k+1)·2**s - 1, the same grid for all runs, and x is that of its last point; with
-    0 an entry is a step (of a step logged twice: the last value). mean, min, max are of the finite values, NaN where there are none. ``odd`` is
-    where values were NaN or infinite, ``odds`` how many such points there are. ``count`` is the points in the window, ``first`` and ``last`` the x of the
-    whole series' first and last point. Series that do not exist are left out. ``pending`` series are still being summed up: ask again in a second.
+    0 an entry is a step (of a step logged twice: the last value). mean, min, max are of the finite values, NaN where there are none. ``odd``
+    is where values were NaN or infinite, ``odds`` how many such points there are. ``count`` is the points in the window, ``first`` and
+    ``last`` the x of the whole series' first and last point. Series that do not exist are left out. ``pending`` series are still being
+    summed up: ask again in a second.
 GET /api/run/ID
-    A brief, and: {"cursor", "duration_s", "user", "pid", "call_site", "session", "seen", "dropped", "notes", "traceback", "tags": {}, "params": {KEY: value},
-     "params_before": {KEY: [values]}, "metrics": {KEY: value} (last values, and what was set), "stats": {KEY: stats} (system metrics too),
+    A brief, and: {"cursor", "duration_s", "user", "pid", "call_site", "session", "seen", "dropped", "notes", "traceback", "tags": {},
+     "params": {KEY: value}, "params_before": {KEY: [values]}, "metrics": {KEY: value} (last values, and what was set), "stats": {KEY: stats}
+     (system metrics too),
      "environment": {} (nested), "parents": [brief, outermost first], "children": [brief ≤ 1000, oldest first],
      "artifacts": [{"name", "kind", "digest", "size", "time", "step", "meta", "shown": "image" | "text" | "table" | null}]}
     Values of params are as JSON has them: number, text, true, null, list, dict.
@@ -71,8 +73,8 @@ GET /api/compare?run=ID&run=ID… (2 … 50)
     {"runs": [brief], "sections": [{"name", "rows": [{"key", "differs": bool, "cells": [value or {"absent": true}]}]}]}; sections are params, metrics,
     tags, code, environment, datasets. Beside it ``/api/run/ID/diff`` tells of the code.
 POST /api/importance {"experiment", "q", "target": column}
-    {"runs": n that have the target, "params": [{"key", "importance", "direction", "runs"}] (largest first)}. ``importance`` is the share of the target's
-    variance that the param explains by itself (0 … 1), ``direction`` its rank correlation (-1 … 1; null for words).
+    {"runs": n that have the target, "params": [{"key", "importance", "direction", "runs"}] (largest first)}. ``importance`` is the share of
+    the target's variance that the param explains by itself (0 … 1), ``direction`` its rank correlation (-1 … 1; null for words).
 POST /api/edit {"runs": [id ≤ 1000], "name"?, "notes"?, "tags"?: {KEY: text, or null to take it off}}
     {"runs": [brief]}: as they are now.
 POST /api/delete {"runs": [id ≤ 1000], "undo": false}
@@ -84,7 +86,7 @@ POST /api/views/delete {"name"}        {"views"}
 GET /api/live?cursor                   (text/event-stream)
     What is new since ``cursor`` (from home, runs, series, run), in the order in which it came. ``Last-Event-ID`` wins over ``cursor``.
     event: change   id: the cursor after it   {"runs": [brief with "params", "tags", "metrics", "notes"], "points": [[run id, KEY, [steps],
-                    [values], [times], stats]], "stale": [[run id, KEY, stats]]}. A point of a step that is there replaces it. ``stale`` series got points
-                    in their past, or too many: ask ``series`` again.
+                    [values], [times], stats]], "stale": [[run id, KEY, stats]]}. A point of a step that is there replaces it. ``stale`` series
+                    got points in their past, or too many: ask ``series`` again.
     event: reset    {}  what is new cannot be told from there: load ``runs`` again, and go on from its cursor.
 """
