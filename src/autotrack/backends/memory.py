@@ -365,6 +365,7 @@ class MemoryBackend:
             system=_frozen({key: value for key, value in last.items() if key.startswith("system/")}),
             params_before=_frozen({key: tuple(before) for key, before in run.params_before.items()} if params else {}),
             statistics=_frozen(statistics),
+            number=run.number,
         )
 
     def _last_sign(self, run: _Run) -> float:
