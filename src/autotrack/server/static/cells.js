@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { setField, setTag } from './edits.js';
-import { ago, moment, num, span, typed } from './format.js';
+import { ago, minus, moment, num, span, typed } from './format.js';
 import { html } from './html.js';
 import * as runs from './runs.js';
 import { go, link } from './state.js';
@@ -11,7 +11,9 @@ export function shownText(column, row) {
   const { table } = runs, value = table.value(column, row);
   if (column === 'created' || column === 'ended') return value ? ago(value) : '';
   if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? span(Date.now() / 1000 - table.created[row]) : '') : span(value);
-  return column.startsWith('metrics.') ? num(value) : typed(value);
+  if (column.startsWith('metrics.')) return num(value);
+  const whole = typed(value);
+  return typeof value === 'number' && whole.length > 9 ? minus(String(+value.toPrecision(6))) : whole; // all digits are in the title
 }
 
 export const editable = column => column === 'name' || column === 'notes' || column.startsWith('tags.');
@@ -29,6 +31,7 @@ export function Edit({ value, done, label }) {
 }
 
 export function Cell({ column, row, left, width, scale, item, color }) {
+  runs.rev.value; // a component sees changes only of what it reads
   const { table } = runs, id = table.id[row], [editing, setEditing] = useState(''), place = { left: left + 'px', width: width + 'px' };
   const value = table.value(column, row);
   if (editing === id) {
@@ -51,5 +54,5 @@ export function Cell({ column, row, left, width, scale, item, color }) {
   if (column === 'created' || column === 'ended') return html`<span role="gridcell" class="cell num" style=${place} title=${value ? moment(value) : ''}>${text}</span>`;
   if (scale && scale[1] > scale[0] && typeof value === 'number') place.backgroundSize = Math.max(0, Math.min(1, (value - scale[0]) / (scale[1] - scale[0]))) * 100 + '% 100%';
   const kind = scale ? 'gauge num' : typeof value === 'number' || column === 'duration' ? 'num' : 'word';
-  return html`<span role="gridcell" class=${`cell ${kind}${edit ? ' editable' : ''}`} style=${place} title=${kind === 'word' ? text : undefined} onDblClick=${edit}>${text}${edit ? html`<button type="button" class="pen" tabindex="-1" aria-label=${`edit ${column} of ${table.name[row]}`} onClick=${edit}>✎</button>` : null}</span>`;
+  return html`<span role="gridcell" class=${`cell ${kind}${edit ? ' editable' : ''}`} style=${place} title=${kind === 'word' ? text : typeof value === 'number' ? String(value) : undefined} onDblClick=${edit}>${text}${edit ? html`<button type="button" class="pen" tabindex="-1" aria-label=${`edit ${column} of ${table.name[row]}`} onClick=${edit}>✎</button>` : null}</span>`;
 }

@@ -7,7 +7,7 @@ import { bare, count, num } from './format.js';
 import { html } from './html.js';
 import { List } from './list.js';
 import { Panel, xKind, zoomed } from './panel.js';
-import { sections } from './panels.js';
+import { sections, shallow } from './panels.js';
 import * as runs from './runs.js';
 import { at, dark, go, turn } from './state.js';
 import { ramp } from './palette.js';
@@ -57,7 +57,7 @@ export function Charts() {
 
 export function Knobs() {
   const { params, metrics } = runs.facts.value, smooth = +at.s.value, varying = new Set(runs.facts.value.varying);
-  const sorted = [...params].sort((a, b) => varying.has(b) - varying.has(a));
+  const sorted = shallow(params).sort((a, b) => varying.has(b) - varying.has(a));
   const columns = [...sorted.slice(0, 60).map(key => 'params.' + key), ...runs.facts.value.headline.concat(metrics.slice(0, 30)).filter((k, i, all) => all.indexOf(k) === i).map(key => 'metrics.' + key)];
   const option = name => html`<option key=${name} value=${name}>${bare(name)}</option>`, zoom = zoomed();
   const known = (name, all) => (name === 'run' || name === '' || all.includes(name) ? all : [name, ...all]);

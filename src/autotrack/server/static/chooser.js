@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { join, list } from './address.js';
 import { bare } from './format.js';
 import { html } from './html.js';
+import { shallow } from './panels.js';
 import * as runs from './runs.js';
 import { at, recall, remember, turn } from './state.js';
 
@@ -12,7 +13,7 @@ const WIDTHS = { name: 230, status: 104, created: 104, duration: 84, ended: 104,
 
 export function usual() {
   const { headline, varying } = runs.facts.value;
-  return ['name', 'status', 'created', 'duration', ...headline.map(key => 'metrics.' + key), ...varying.slice(0, AT_FIRST).map(key => 'params.' + key)];
+  return ['name', 'status', 'created', 'duration', ...headline.map(key => 'metrics.' + key), ...shallow(varying).slice(0, AT_FIRST).map(key => 'params.' + key)];
 }
 
 export function columnsShown() {
@@ -31,7 +32,7 @@ export function head(column) {
   return [group ? { params: 'param', metrics: 'metric', tags: 'tag' }[group[1]] : '', bare(told ? column.slice(0, -told[1].length - 1) : column), told ? told[1] : ''];
 }
 
-export const width = column => WIDTHS[column] || Math.max(84, Math.min(190, bare(column).length * 7 + 36));
+export const width = column => WIDTHS[column] || Math.max(84, Math.min(190, bare(column).length * 7.4 + 44));
 
 export function isNumber(column) {
   if (column === 'created' || column === 'ended' || column === 'duration' || column.startsWith('metrics.')) return true;

@@ -46,6 +46,7 @@ function Sheet({ got, ids }) {
 }
 
 function Column({ run, base }) {
+  runs.rev.value;
   const row = runs.byId(run.id), to = { tab: 'run', run: run.id };
   return html`<th class=${base ? 'base' : ''}><i class="dot" style=${row === undefined ? {} : { background: runs.paint.value(row).color }}></i><a href=${link(to)} onClick=${e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go(to); } }}>${run.name}</a>
     <div><button type="button" class=${'mini' + (base ? ' on' : '')} aria-pressed=${base} onClick=${() => turn({ base: run.id })}>${base ? 'baseline' : 'as baseline'}</button><button type="button" class="mini" aria-label=${'untick ' + run.name} onClick=${() => runs.tick(run.id)}>×</button></div></th>`;
@@ -65,6 +66,6 @@ function Cell({ value, from, base, metric }) {
   const text = metric ? num(value) : typed(value);
   if (base) return html`<td class="base" title=${text}>${text}</td>`;
   const differs = JSON.stringify(value) !== JSON.stringify(from), d = metric ? delta(value, from) : '', less = metric ? lessIsBetter(metric) : null;
-  const good = d && less !== null && !d.startsWith('±') ? (d.startsWith('−') === less ? 'good' : 'worse') : 'note';
+  const good = d && less !== null && !d.startsWith('±') ? ((value < from) === less ? 'good' : 'worse') : 'note';
   return html`<td class=${differs ? 'differs' : ''} title=${text}>${text}${d ? html` <em class=${good}>${d}</em>` : null}</td>`;
 }

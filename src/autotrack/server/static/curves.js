@@ -51,8 +51,10 @@ export function ema(s, tau) {
   let sum = 0, weight = 0;
   for (let i = 0; i < s.n; i++) {
     const dx = i ? Math.abs(s.x[i] - s.x[i - 1]) : s.n > 1 ? Math.abs(s.x[1] - s.x[0]) : 1, keep = Math.exp(-(dx || 1e-9) / tau);
-    if (!Number.isNaN(s.y[i])) { sum = sum * keep + s.y[i] * (1 - keep); weight = weight * keep + 1 - keep; }
-    out[i] = weight ? sum / weight : NaN;
+    if (Number.isNaN(s.y[i])) { out[i] = NaN; continue; } // a gap stays a gap
+    sum = sum * keep + s.y[i] * (1 - keep);
+    weight = weight * keep + 1 - keep;
+    out[i] = sum / weight;
   }
   s.smoothTau = tau;
   s.smoothN = s.n;

@@ -14,12 +14,13 @@ export function num(v) {
 
 // A parameter: every digit of it, text as it is.
 export function typed(v) {
-  if (v === null || v === undefined) return '';
+  if (v === undefined) return '';
+  if (v === null) return 'None';
   if (typeof v === 'number') return minus(String(v));
   return typeof v === 'object' ? JSON.stringify(v) : String(v);
 }
 
-const minus = text => text.replace(/^-/, '−').replace('e-', 'e−');
+export const minus = text => text.replace(/^-/, '−').replace('e-', 'e−');
 
 // For axes and small places: few characters, never wrong by more than its last digit.
 export function short(v) {
@@ -66,7 +67,8 @@ export function bytes(n) {
 export function delta(v, from) {
   if (typeof v !== 'number' || typeof from !== 'number' || !Number.isFinite(v) || !Number.isFinite(from) || from === 0) return '';
   const p = (v - from) / Math.abs(from) * 100, a = Math.abs(p);
-  return (p > 0 ? '+' : p < 0 ? '−' : '±') + (a >= 1e4 ? '>9999' : a.toFixed(a < 10 ? 1 : 0)) + ' %';
+  if (a >= 1000 && v / from > 0) return '×' + short(v / from);
+  return (p > 0 ? '+' : p < 0 ? '−' : '±') + (a < 10 ? a.toFixed(1) : a < 1e6 ? a.toFixed(0) : short(a)) + ' %';
 }
 
 export const bare = column => column.replace(/^(params|metrics|tags)\./, '');

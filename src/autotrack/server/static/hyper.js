@@ -9,7 +9,7 @@ import { Nothing } from './empty.js';
 import { Bars } from './files.js';
 import { bare, count, num, typed } from './format.js';
 import { html } from './html.js';
-import { lessIsBetter } from './panels.js';
+import { lessIsBetter, shallow } from './panels.js';
 import { Parallel, spent } from './parallel.js';
 import * as runs from './runs.js';
 import { Scatter } from './scatter.js';
@@ -23,14 +23,14 @@ export function axesShown() {
   const told = list(at.axes.value), { varying, params, headline, metrics } = runs.facts.value;
   if (told.length > 1) return told;
   const target = told[0] || (headline[0] ?? metrics.find(key => !key.startsWith('system/'))) && (told[0] || 'metrics.' + (headline[0] ?? metrics.find(key => !key.startsWith('system/'))));
-  return [...(varying.length ? varying : params).slice(0, AXES).map(key => 'params.' + key), ...(target ? [target] : [])];
+  return [...shallow(varying.length ? varying : params).slice(0, AXES).map(key => 'params.' + key), ...(target ? [target] : [])];
 }
 
 export function Hyper() {
   const { metrics, varying, params } = runs.facts.value, axes = axesShown(), target = axes[axes.length - 1], given = axes.slice(0, -1), [x, setX] = useState('created');
   if (!runs.order.value.length) return html`<${Nothing} />`;
   if (!target || !target.startsWith('metrics.')) return html`<div class="empty"><h2>No metric to aim at</h2><p>The runs of this experiment have no metric yet. One line gives them one:</p><pre>autotrack.log({"val/acc": accuracy})</pre></div>`;
-  const least = lessIsBetter(bare(target)) === true, others = [...varying, ...params.filter(key => !varying.includes(key))].map(key => 'params.' + key).filter(name => !given.includes(name));
+  const least = lessIsBetter(bare(target)) === true, others = [...shallow(varying), ...params.filter(key => !varying.includes(key))].map(key => 'params.' + key).filter(name => !given.includes(name));
   const set = names => turn({ axes: join(names) }), shownX = x === 'created' || axes.includes(x) || others.includes(x) ? x : 'created';
   return html`<div class="hyper pane">
     <div class="hyper-bar"><label>target <select value=${target} onChange=${e => set([...given, e.target.value])}>${metrics.map(key => html`<option key=${key} value=${'metrics.' + key}>${key}</option>`)}</select></label>

@@ -55,6 +55,7 @@ export function List() {
 }
 
 function Item({ item, top, on, look, column, here }) {
+  runs.rev.value;
   const { row, more, inside } = item, { table } = runs, id = table.id[row], status = table.status[row], hidden = runs.hidden.value.has(id);
   const name = ['list-item', !on && 'off', hover.value === id && 'hot', runs.picked.value.has(id) && 'picked', here === id && 'here', inside && 'inside'].filter(Boolean).join(' ');
   const click = e => {

@@ -49,3 +49,6 @@ export function lessIsBetter(key) {
   if (/loss|error|err\b|rmse|mae|mse|mape|perplexity|ppl|wer|cer|fid|logloss|deviance|time|duration/.test(name)) return true;
   return null;
 }
+
+// What somebody set by hand stands before what lies deep in a configuration.
+export const shallow = keys => [...keys].sort((a, b) => a.split('.').length - b.split('.').length || (a < b ? -1 : 1));

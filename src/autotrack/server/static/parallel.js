@@ -68,7 +68,7 @@ export class Parallel {
       [mix[k], mix[j]] = [mix[j], mix[k]];
     }
     const last = this.ts[this.ts.length - 1], better = k => (this.least ? last[k] <= .1 : last[k] >= .9);
-    this.mix = [...mix].sort((a, b) => better(a) - better(b));
+    this.mix = last ? [...mix].sort((a, b) => better(a) - better(b)) : mix;
   }
 
   path(g, k) {

@@ -42,25 +42,25 @@ export function Run() {
 function Page({ run, base }) {
   runs.rev.value;
   const row = runs.byId(run.id), { table } = runs, status = row === undefined ? run.status : table.status[row], error = row === undefined ? run.error : table.error[row];
-  const curves = Object.keys(run.stats).filter(key => run.stats[key][0] > 1 || run.stats[key][8]), files = run.artifacts, shown = row === undefined ? run.name : table.name[row];
+  const curves = Object.keys(run.stats).filter(key => run.stats[key][0] > 1 || run.stats[key][8]), { artifacts: files, children } = run, shown = row === undefined ? run.name : table.name[row];
   return html`<article class="run pane" tabindex="-1"><${Head} run=${run} status=${status} name=${shown} row=${row} />
     ${error || run.traceback ? html`<${Failure} error=${error} traceback=${run.traceback} />` : null}
     ${run.dropped ? html`<p class="bad">${plural(run.dropped, 'point')} had no room and are missing from the curves.</p>` : null}
-    <div class=${'two' + (curves.length ? '' : ' no-curves')}>
-      ${curves.length ? html`<div class="curves"><${Grid} only=${[run.id]} keys=${curves} /></div>` : null}
+    <div class="two"><div class="curves">${curves.length ? html`<${Grid} only=${[run.id]} keys=${curves} />` : null}
+        ${children.length ? html`<${Fold} name="children" title="Inside" n=${children.length}><ul class="briefs">${children.slice(0, 200).map(r => html`<${Child} key=${r.id} run=${r} />`)}</ul>${children.length > 200 ? html`<p class="quiet">and ${children.length - 200} more: filter by <code>parent = '${run.id}'</code></p>` : null}</${Fold}>` : null}
+        ${files.length ? html`<${Fold} name="files" title="Artifacts" n=${files.length}><${Files} run=${run} /></${Fold}>` : null}
+        <${Fold} name="console" title="Console"><${Console} id=${run.id} status=${status} /></${Fold}></div>
       <aside>
         <${Fold} name="metrics" title="Metrics" n=${Object.keys(run.metrics).length}><${Metrics} run=${run} base=${base} /></${Fold}>
         <${Fold} name="params" title="Parameters" n=${Object.keys(run.params).length}><${Params} run=${run} base=${base} /></${Fold}>
         <${Tags} run=${run} row=${row} />
-        ${run.children.length ? html`<${Fold} name="children" title="Inside" n=${run.children.length}><ul class="briefs">${run.children.slice(0, 200).map(r => html`<${Child} key=${r.id} run=${r} />`)}</ul></${Fold}>` : null}
-        <${Fold} name="console" title="Console"><${Console} id=${run.id} status=${status} /></${Fold}>
-        ${files.length ? html`<${Fold} name="files" title="Artifacts" n=${files.length}><${Files} run=${run} /></${Fold}>` : null}
         <${Fold} name="environment" title="Environment" shut=${true}><${Tree} value=${run.environment} /></${Fold}>
         ${run.environment.git ? html`<${Fold} name="code" title="Code" shut=${true}><${Code} run=${run} /></${Fold}>` : null}
       </aside></div></article>`;
 }
 
 function Head({ run, status, name, row }) {
+  runs.rev.value;
   const [editing, setEditing] = useState(false), git = run.environment.git || {}, ended = row === undefined ? run.ended : runs.table.ended[row];
   const look = row === undefined ? null : runs.paint.value(row), follow = to => e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go(to); } };
   const ticked = runs.picked.value.has(run.id), base = at.base.value === run.id;
@@ -92,6 +92,7 @@ function Child({ run }) {
 }
 
 function Tags({ run, row }) {
+  runs.rev.value;
   const [adding, setAdding] = useState(false), [editing, setEditing] = useState('');
   const notes = row === undefined ? run.notes : runs.table.notes[row] ?? run.notes;
   const keys = [...new Set([...Object.keys(run.tags), ...runs.facts.value.tags])], value = key => (row !== undefined && runs.table.columns.has('tags.' + key) ? runs.table.value('tags.' + key, row) : run.tags[key]);
@@ -110,6 +111,7 @@ function Tags({ run, row }) {
 
 function Code({ run }) {
   const [diff, set] = useState(null), git = run.environment.git;
-  useEffect(() => { api.diff(run.id).then(set).catch(error => set({ problem: error.status === 404 ? 'no uncommitted changes were kept' : error.message })); }, [run.id]);
-  return html`<${Pairs} pairs=${Object.entries(git)} />${!diff ? null : diff.problem ? html`<p class="quiet">${diff.problem}</p>` : html`<${Diff} text=${diff.text} />${diff.cut ? html`<p class="quiet">cut here</p>` : null}`}`;
+  const kept = run.artifacts.some(a => a.name === 'uncommitted.diff');
+  useEffect(() => { if (kept) api.diff(run.id).then(set).catch(error => set({ problem: error.message })); }, [run.id]);
+  return html`<${Pairs} pairs=${Object.entries(git)} />${!diff ? (kept ? null : html`<p class="quiet">No uncommitted changes.</p>`) : diff.problem ? html`<p class="quiet">${diff.problem}</p>` : html`<${Diff} text=${diff.text} />${diff.cut ? html`<p class="quiet">cut here</p>` : null}`}`;
 }

@@ -4,6 +4,7 @@ import * as api from './api.js';
 import { join, list } from './address.js';
 import { Columns } from './columns.js';
 import { hue, ramp, scale, slots, DASHES } from './palette.js';
+import { shallow } from './panels.js';
 import { at, batch, computed, dark, effect, online, recall, remember, say, signal, turn, untracked } from './state.js';
 
 export let table = new Columns();
@@ -15,6 +16,7 @@ export const problem = signal(null); // {problem, at} of the query
 export const facts = signal({ params: [], metrics: [], tags: [], varying: [], headline: [] });
 export const listeners = new Set(); // charts, run pages and home: called with each live change
 
+let searched = ''; // the query that was asked last
 let opened = null, stop = null, wanted = new Set(), pending = null, kept = new Map();
 
 const inside = experiment => !opened || experiment === opened || experiment.startsWith(opened + '/');
@@ -24,9 +26,10 @@ export async function open(experiment) {
   const same = opened === experiment, before = same ? [...table.columns.keys()] : [];
   opened = experiment;
   if (!same) ready.value = false;
-  let got;
-  try {
-    got = await api.runs(experiment);
+  let got, early = {}, found = null;
+  const q = at.q.peek(), needed = [...list(at.sort.peek()).map(key => key.replace(/^-/, '')), at.color.peek(), at.band.peek()].filter(name => name.includes('.') && !before.includes(name));
+  try { // what order and filter need comes at the same time: nothing is drawn twice
+    [got, early, found] = await Promise.all([api.runs(experiment), needed.length ? api.columns(experiment, needed) : {}, q.trim() ? api.search(experiment, q) : null]);
   } catch (error) {
     failed.value = error.message;
     online.value = 'gone';
@@ -36,12 +39,16 @@ export async function open(experiment) {
   if (opened !== experiment) return;
   const fresh = new Columns();
   fresh.merge(unpacked(got.runs));
+  for (const name in early) fresh.put(name, early[name]);
   table = fresh;
   kept = new Map(recall('slots.' + experiment, []));
   wanted = new Set();
-  const first = before.length ? before : [...got.headline.map(key => 'metrics.' + key), ...got.varying.slice(0, 12).map(key => 'params.' + key)];
+  const first = before.length ? before : [...got.headline.map(key => 'metrics.' + key), ...shallow(got.varying).slice(0, 12).map(key => 'params.' + key)];
   batch(() => {
     failed.value = '';
+    searched = q;
+    hits.value = found && found.rows ? new Set(found.rows) : null;
+    problem.value = found && found.problem ? found : null;
     facts.value = { params: got.params, metrics: got.metrics, tags: got.tags, varying: got.varying, headline: got.headline };
     ready.value = true;
     rev.value++;
@@ -98,6 +105,7 @@ export const order = computed(() => {
 });
 // Repeated fits of one line, and the fits inside a search, lie folded under their newest or their search; unless somebody sorts or filters.
 export const folds = computed(() => (at.fold.value === '' ? at.sort.value === '-created' && !at.q.value : at.fold.value === '1'));
+export const foldable = computed(() => { rev.value; return order.value.some(row => table.parent[row] || table.fold[row]); });
 export const opened_folds = signal(new Set());
 export const shown = computed(() => {
   const rows = order.value;
@@ -142,13 +150,14 @@ export const drawn = computed(() => {
 let asked = 0, again = 0;
 function search() {
   const text = at.q.peek(), mine = ++asked;
+  searched = text;
   if (!text.trim()) { batch(() => { hits.value = null; problem.value = null; }); return; }
   api.search(opened, text).then(got => {
     if (mine !== asked) return;
     batch(() => { problem.value = got.problem ? got : null; if (got.rows) hits.value = new Set(got.rows); });
   }).catch(error => { if (mine === asked) problem.value = { problem: error.message, at: -1 }; });
 }
-effect(() => { at.q.value; if (ready.value) untracked(search); });
+effect(() => { const q = at.q.value; if (ready.value && q !== searched) untracked(search); });
 const searchSoon = () => { again ||= setTimeout(() => { again = 0; search(); }, 700); };
 
 // What comes live: runs are merged as rows, last values into columns, points go to the charts.

@@ -86,9 +86,8 @@ function TickAll({ all }) {
 }
 
 function Tools({ columns, all, items }) {
-  const folded = items.length < all.length || runs.folds.value;
   return html`<div class="table-tools"><b>${plural(all.length, 'run')}</b>${items.length < all.length ? html`<span class="note">in ${plural(items.length, 'line')}</span>` : null}
-    <label class="note" title="repeated fits of one line, and the fits inside a search, as one line"><input type="checkbox" checked=${folded} onChange=${e => turn({ fold: e.target.checked ? '1' : '0' })} /> fold</label>
+    ${runs.foldable.value ? html`<label class="note" title="repeated fits of one line, and the fits inside a search, as one line"><input type="checkbox" checked=${runs.folds.value} onChange=${e => turn({ fold: e.target.checked ? '1' : '0' })} /> fold</label>` : null}
     <${Bulk} columns=${columns} all=${all} /><${Chooser} columns=${columns} />
     <span class="note keysline">${count(columns.length)} columns</span></div>`;
 }

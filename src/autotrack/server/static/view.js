@@ -15,9 +15,9 @@ export function look(series, options, w, h) {
     s.j = Math.min(s.n, left(s.x, s.n, b) + 2);
   }
   const [c, d] = options.y || upDown(series, a, b, options), log = options.log && d > 0, low = log && c <= 0 ? d / 1e6 : c;
-  const ys = log ? logTicks(low, d, Math.max(3, h / 34)) : ticks(c, d, Math.max(2, h / 46)), texts = log ? logLabels(ys) : labels(ys);
+  const ys = log ? logTicks(low, d, Math.max(3, h / 34)) : ticks(c, d, Math.max(2, h / 40)), texts = log ? logLabels(ys) : labels(ys);
   const pad = { l: Math.min(w * .3, Math.max(30, Math.max(0, ...texts.map(t => t.length)) * CHAR + 12)), r: RIGHT, t: TOP, b: BOTTOM };
-  const width = w - pad.l - pad.r, height = h - pad.t - pad.b, base = h - pad.b, n = Math.max(2, Math.floor(width / 85));
+  const width = w - pad.l - pad.r, height = h - pad.t - pad.b, base = h - pad.b, n = Math.max(2, Math.floor(width / 64));
   const xs = options.kind === 'time' ? timeTicks(a, b, n, -new Date(a * 1000).getTimezoneOffset() * 60) : ticks(a, b, n).filter(v => options.kind !== 'step' || Number.isInteger(v));
   const xTexts = options.kind === 'time' ? timeLabels(xs) : options.kind === 'relative' ? spanLabels(xs) : labels(xs);
   const lc = log ? Math.log(low) : 0, ld = log ? Math.log(d) : 0;
