@@ -55,20 +55,20 @@ def run_of(i: int, runs: int, points: int, experiment: str, now: float, chance: 
         if diverges and n > points // 2:
             loss = math.nan
         acc = best * (1 - gone) + chance.gauss(0, noise)
-        values = (loss, loss * 1.15 + 0.05, acc + 0.03, acc, acc * 0.98, 0.5 + acc / 2, lr * (1 - n / points), abs(chance.gauss(1, 0.4)), 12 + n * 0.02)
-        values += (0.01 * gone, 0.1, 900 + chance.gauss(0, 40), 0.07, 0.004, 3, gone, gone * 2, gone * 3, 60 + chance.gauss(0, 9), n / (points / 90))
+        values = (loss, loss * 1.15 + 0.05, acc + 0.03, acc, acc * 0.98, 0.5 + acc / 2, lr * (1 - n / points), abs(chance.gauss(1, 0.4)))
+        values += (12 + n * 0.02, 0.01 * gone, 0.1, 900 + chance.gauss(0, 40), 0.07, 0.004, 3, gone, gone * 2, gone * 3, 60 + chance.gauss(0, 9), n / (points / 90))
         for key, value in zip(METRICS, values, strict=True):
             columns[key].append(value)
     times = [began + 5 + step * 0.35 for step in steps]
     name = f"{model}-{i + 1}"
-    ended = RunEnded(run_id, times[-1] + 3, status, "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB" if status == "failed" and not diverges else "FloatingPointError: the loss is NaN" if status == "failed" else None)  # fmt: skip # noqa: E501
+    error = "FloatingPointError: the loss is NaN" if diverges else "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB"
     return [
         RunStarted(run_id, began, experiment, name, host=f"gpu-{i % 4}", user="ada", pid=1000 + i, kind="torch"),
         ParamsSet(run_id, began, params),
         TagsSet(run_id, began, {"team": "vision" if i % 3 else "nlp"}),
         MetricsLogged(run_id, times[-1], tuple(columns), steps, times, list(columns.values())),
         SummarySet(run_id, times[-1], {"best/val/acc": best}),
-        ended,
+        RunEnded(run_id, times[-1] + 3, status, error if status == "failed" else None),
     ]
 
 
@@ -79,7 +79,8 @@ def write_curves(folder: Path, runs: int, points: int, experiment: str = "long")
     chance, number, lot = random.Random(3), 1, 20_000
     for i in range(runs):
         run_id, began = f"c{i:07x}", time.time() - 86_400
-        backend.write(Batch("benchmark", number, (RunStarted(run_id, began, experiment, f"long-{i + 1}", kind="torch"), ParamsSet(run_id, began, {"lr": 10 ** -(1 + i % 5)}))))
+        told = RunStarted(run_id, began, experiment, f"long-{i + 1}", kind="torch"), ParamsSet(run_id, began, {"lr": 10 ** -(1 + i % 5)})
+        backend.write(Batch("benchmark", number, told))
         number += 2
         spike = chance.randrange(points)
         for start in range(0, points, lot):

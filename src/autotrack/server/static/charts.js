@@ -16,7 +16,7 @@ const MOST = 48; // panels of a section before one asks for more
 
 // `only`: ids of the runs to draw instead of those the list draws; `keys`: their metrics.
 export function Grid({ only, keys }) {
-  const wanted = at.find.value.toLowerCase(), all = keys || runs.facts.value.metrics, [more, setMore] = useState({});
+  const wanted = at.find.value.toLowerCase(), all = keys || runs.facts.value.curves, [more, setMore] = useState({});
   const found = sections(all.filter(key => key.toLowerCase().includes(wanted)));
   const flipped = list(at.shut.value), total = found.reduce((sum, s) => sum + s.panels.length, 0);
   const isOpen = (name, i) => (wanted !== '' || i === 0 || (total <= 12 && name !== 'system')) !== flipped.includes(name);

@@ -37,7 +37,7 @@ function Few({ n }) {
 
 function Sheet({ got, ids }) {
   const [all, setAll] = useState(new Set()), base = Math.max(0, got.runs.findIndex(r => r.id === at.base.value));
-  const curves = runs.facts.value.metrics.filter(key => got.sections.some(s => s.name === 'metrics' && s.rows.some(r => r.key === key && r.cells.filter(c => !(c && c.absent)).length)));
+  const curves = runs.facts.value.curves.filter(key => got.sections.some(s => s.name === 'metrics' && s.rows.some(r => r.key === key && r.cells.filter(c => !(c && c.absent)).length)));
   const flip = name => { const next = new Set(all); if (!next.delete(name)) next.add(name); setAll(next); };
   return html`<div class="compare pane" tabindex="-1"><div class="card scrolls-x"><table><thead><tr><th></th>${got.runs.map((r, i) => html`<${Column} key=${r.id} run=${r} base=${i === base} />`)}</tr></thead>
     <tbody><${Row} name="status" cells=${got.runs.map(r => html`<span class=${'st ' + r.status}>${r.status}</span>`)} /><${Row} name="started" cells=${got.runs.map(r => moment(r.started))} /><${Row} name="duration" cells=${got.runs.map(r => (r.ended ? span(r.ended - r.started) : ''))} /></tbody>

@@ -17,9 +17,9 @@ export function Console({ id, status }) {
         if (over) return;
         const first = next === '';
         next = got.next;
-        if (got.text || first) set(s => ({ text: ((first ? '' : s.text) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: '', known: true }));
+        if (got.text || first) set(s => ({ text: ((first ? '' : s.text) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
       } catch (error) {
-        if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.status === 404 ? 'Nothing that it printed was kept.' : error.message }));
+        if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.message }));
       }
       if (!over && running) timer = setTimeout(() => (document.hidden ? wait() : follow()), EVERY_MS);
     };

@@ -13,7 +13,7 @@ export const ready = signal(false);
 export const failed = signal(''); // why nothing could be loaded
 export const hits = signal(null); // numbers of the runs that the query lets through; null: all
 export const problem = signal(null); // {problem, at} of the query
-export const facts = signal({ params: [], metrics: [], tags: [], varying: [], headline: [] });
+export const facts = signal({ params: [], metrics: [], tags: [], varying: [], headline: [], curves: [] });
 export const listeners = new Set(); // charts, run pages and home: called with each live change
 
 let searched = ''; // the query that was asked last
@@ -49,7 +49,7 @@ export async function open(experiment) {
     searched = q;
     hits.value = found && found.rows ? new Set(found.rows) : null;
     problem.value = found && found.problem ? found : null;
-    facts.value = { params: got.params, metrics: got.metrics, tags: got.tags, varying: got.varying, headline: got.headline };
+    facts.value = { params: got.params, metrics: got.metrics, tags: got.tags, varying: got.varying, headline: got.headline, curves: got.curves };
     ready.value = true;
     rev.value++;
   });
@@ -163,7 +163,7 @@ const searchSoon = () => { again ||= setTimeout(() => { again = 0; search(); }, 
 // What comes live: runs are merged as rows, last values into columns, points go to the charts.
 function arrived(change) {
   let changed = false;
-  const before = facts.peek(), names = { params: new Set(before.params), metrics: new Set(before.metrics), tags: new Set(before.tags) };
+  const before = facts.peek(), names = { curves: new Set(before.curves), params: new Set(before.params), metrics: new Set(before.metrics), tags: new Set(before.tags) };
   for (const brief of change.runs) {
     if (!inside(brief.experiment)) continue;
     const known = table.byId.get(brief.id);
@@ -180,7 +180,7 @@ function arrived(change) {
   for (const [id, key, , , , stats] of change.points) changed = summed(id, key, stats, names) || changed;
   for (const [id, key, stats] of change.stale) changed = summed(id, key, stats, names) || changed;
   batch(() => {
-    const grown = ['params', 'tags', 'metrics'].some(group => names[group].size !== before[group].length);
+    const grown = Object.keys(names).some(group => names[group].size !== before[group].length);
     if (grown) facts.value = { ...before, ...Object.fromEntries(Object.entries(names).map(([group, keys]) => [group, [...keys].sort()])) };
     if (changed) rev.value++;
   });
@@ -194,7 +194,8 @@ const STATS = [['last', 1], ['min', 5], ['max', 6], ['mean', 7], ['first', 3], [
 function summed(id, key, stats, names) {
   const row = table.byId.get(id);
   if (row === undefined) return false;
-  if (!key.startsWith('system/')) names.metrics.add(key);
+  names.metrics.add(key);
+  names.curves.add(key);
   let changed = table.set('metrics.' + key, row, stats[1]);
   for (const [name, i] of STATS) changed = table.set(`metrics.${key}@${name}`, row, stats[i]) || changed;
   return changed;
