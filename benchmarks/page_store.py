@@ -56,7 +56,8 @@ def run_of(i: int, runs: int, points: int, experiment: str, now: float, chance: 
             loss = math.nan
         acc = best * (1 - gone) + chance.gauss(0, noise)
         values = (loss, loss * 1.15 + 0.05, acc + 0.03, acc, acc * 0.98, 0.5 + acc / 2, lr * (1 - n / points), abs(chance.gauss(1, 0.4)))
-        values += (12 + n * 0.02, 0.01 * gone, 0.1, 900 + chance.gauss(0, 40), 0.07, 0.004, 3, gone, gone * 2, gone * 3, 60 + chance.gauss(0, 9), n / (points / 90))
+        values += (12 + n * 0.02, 0.01 * gone, 0.1, 900 + chance.gauss(0, 40), 0.07, 0.004, 3, gone, gone * 2, gone * 3)
+        values += (60 + chance.gauss(0, 9), n / (points / 90))
         for key, value in zip(METRICS, values, strict=True):
             columns[key].append(value)
     times = [began + 5 + step * 0.35 for step in steps]

@@ -51,7 +51,7 @@ export function curves(g, v, series, tau, ink) {
     if (filled) fill(g, v, s);
     if (!s.group) spikes(g, v, s);
   }
-  if (tau && few) for (const s of series) if (s.flat) { g.globalAlpha = .25; line(g, v, s, s.y, 1); }
+  if (tau && few) for (const s of series) if (s.flat) { g.globalAlpha = .3; line(g, v, s, s.y, 1); }
   g.globalAlpha = few ? 1 : series.length > 60 ? .7 : .85;
   for (const s of series) line(g, v, s, s.group ? s.y : ema(s, tau), few ? 1.6 : 1);
   g.globalAlpha = .6;
