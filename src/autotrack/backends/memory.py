@@ -294,6 +294,7 @@ class MemoryBackend:
                 sorted({key for run in found for key in (*run.points, *run.summary)}),
                 sorted({key for run in found for key in run.tags}),
                 sorted(key for key in params if not all(key in run.params and key in first and _same(run.params[key], first[key]) for run in found)),
+                sorted({key for run in found for key in run.points}),
             )
 
     def buckets(

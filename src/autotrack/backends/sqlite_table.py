@@ -110,9 +110,11 @@ def keys(db: sqlite3.Connection, query: Query, now_ms: int) -> Keys:
         found = f"select distinct key_id from {table} where run_id {_ASKED}"
         return [name for (name,) in db.execute(f"select name from key where id in ({found})", asked)]
 
+    curves = names("metric_summary")
     return Keys(
         params=sorted(name for name, _, _ in params),
-        metrics=sorted({*names("metric_summary"), *names("summary")}),
+        metrics=sorted({*curves, *names("summary")}),
         tags=sorted(names("tag")),
         varying=sorted(name for name, count, differs in params if differs or count < len(numbers)),
+        curves=sorted(curves),
     )

@@ -31,7 +31,8 @@ GET /api/home
 GET /api/runs?experiment&deleted
     {"cursor", "now", "experiment", "runs": {each field of a brief: a list, newest run first; "experiment", "status", "kind", "fold", "host" are
      {"words", "codes"}}, "params": [KEY], "metrics": [KEY], "tags": [KEY] (those in use, sorted), "varying": [params that differ between runs],
-     "headline": [≤ 4 metrics that say most]}
+     "headline": [≤ 4 metrics that say most],
+     "curves": [metrics that were logged at steps, system metrics too]}
 POST /api/columns {"experiment", "deleted", "columns": [column ≤ 200]}
     {"columns": [as asked, in that order]}; a key that no run has is {"kind": "number", "rows": [], "values": []}.
 GET /api/search?experiment&q&deleted
@@ -60,7 +61,7 @@ GET /api/run/ID
 GET /api/run/ID/diff
     {"text", "cut"}: the uncommitted changes with which it ran; 404 if there were none.
 GET /api/run/ID/console?after
-    {"text", "next", "cut"}: the end of what it printed, from character ``after``; 404 if none was kept.
+    {"text", "next", "cut", "kept"}: the end of what it printed, from character ``after``. ``kept`` is false if nothing that it prints is kept.
 GET /api/file?run&name
     The artifact as a download (never shown by the browser).
 GET /api/preview?run&name
@@ -102,7 +103,7 @@ from typing import Any
 from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Axis, Backend
 from autotrack.difference import PER_PROCESS, area, flattened, same
-from autotrack.errors import ArtifactNotFound, BackendUnavailable, NotFound, QueryError, RecordRejected
+from autotrack.errors import BackendUnavailable, NotFound, QueryError, RecordRejected
 from autotrack.glance import telling
 from autotrack.query import Condition, Field, Query, Value, parse
 from autotrack.records import AnyRecord, Batch, RunNoted, TagsSet
@@ -179,7 +180,8 @@ class Api:
         metrics = [key for key in keys.metrics if not key.startswith("system/")]
         return {
             "cursor": cursor, "now": time.time(), "experiment": experiment, "runs": runs,
-            "params": keys.params, "metrics": keys.metrics, "tags": keys.tags, "varying": keys.varying, "headline": telling(metrics)[:4],
+            "params": keys.params, "metrics": keys.metrics, "tags": keys.tags, "varying": keys.varying,
+            "headline": telling(metrics)[:4], "curves": keys.curves,
         }
 
     def columns(self, ask: Ask) -> Any:
@@ -263,7 +265,8 @@ class Api:
 
     def console(self, ask: Ask) -> Any:
         """What a run printed."""
-        raise ArtifactNotFound(f"nothing that run {self._backend.run(ask.path['id']).id} printed was kept")
+        self._backend.run(ask.path["id"])
+        return {"text": "", "next": 0, "cut": False, "kept": False}
 
     def file(self, ask: Ask) -> tuple[str, Any]:
         """A file of a run, to be saved: what its header says, and its content."""
