@@ -17,10 +17,13 @@ export function ticks(a, b, n) {
 
 export function logTicks(a, b, n = 7) {
   const low = Math.floor(Math.log10(a)), high = Math.ceil(Math.log10(b)), out = [];
-  const factors = high - low <= 1 ? [1, 1.5, 2, 3, 4, 5, 6, 8] : high - low < 3 ? [1, 2, 5] : [1];
-  for (let d = low; d <= high; d++) for (const m of factors) {
-    const v = +(m * 10 ** d).toPrecision(6);
-    if (v >= a * .999 && v <= b * 1.001) out.push(v);
+  for (const factors of [[1, 1.5, 2, 3, 4, 5, 6, 8], [1, 2, 3, 5], [1, 2, 5], [1]]) { // the finest that fits
+    out.length = 0;
+    for (let d = low; d <= high; d++) for (const m of factors) {
+      const v = +(m * 10 ** d).toPrecision(6);
+      if (v >= a * .999 && v <= b * 1.001) out.push(v);
+    }
+    if (out.length <= n) break;
   }
   if (out.length < 2) return ticks(a, b, n);
   const every = Math.ceil(out.length / n);

@@ -10,7 +10,7 @@ import { Panel, xKind, zoomed } from './panel.js';
 import { sections, shallow } from './panels.js';
 import * as runs from './runs.js';
 import { at, dark, go, turn } from './state.js';
-import { ramp } from './palette.js';
+import { hue, ramp } from './palette.js';
 
 const MOST = 48; // panels of a section before one asks for more
 
@@ -75,9 +75,15 @@ export function Knobs() {
 
 // What the ramp of colours means.
 function Key() {
-  const by = at.color.value;
+  const by = at.band.value || at.color.value;
   if (by === 'run') return null;
   runs.rev.value;
+  const rows = runs.drawn.value, column = runs.table.get(by);
+  if (at.band.value || (column && column.words)) { // one colour a value
+    const values = [...new Set(rows.map(row => runs.table.value(by, row)))].map(v => (v === undefined ? 'none' : String(v))).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    const slot = v => (at.band.value ? values.indexOf(v) : column.words.indexOf(v));
+    return html`<span class="rampkey">${values.slice(0, 6).map(v => html`<span key=${v} title=${v}><b style=${{ background: slot(v) < 0 ? ramp(NaN, dark.value) : hue(slot(v), dark.value) }}></b>${v}</span>`)}${values.length > 6 ? '…' : ''}</span>`;
+  }
   const range = runs.table.extent(by, runs.drawn.value);
   if (!range) return null;
   return html`<span class="rampkey" aria-label=${`colour: ${bare(by)} from ${num(range[0])} to ${num(range[1])}`}>${num(range[0])}<i style=${{ background: `linear-gradient(90deg,${[0, .25, .5, .75, 1].map(t => ramp(t, dark.value)).join(',')})` }}></i>${num(range[1])}</span>`;

@@ -30,7 +30,7 @@ export function useWindow() {
 export function listColumn() {
   const by = at.sort.value.split(',')[0].replace(/^-/, '');
   if (by.startsWith('metrics.') || by.startsWith('params.')) return by;
-  const [first] = runs.facts.value.headline;
+  const { headline, curves } = runs.facts.value, first = headline.find(key => curves.includes(key)) || headline[0];
   return first ? 'metrics.' + first : '';
 }
 
