@@ -36,7 +36,7 @@ const TABS = [
   ['hyper', 'Hyperparameters', later(() => import('./hyper.js'), 'Hyper')],
 ];
 const VIEWS = new Map([...TABS.map(([tab, , View]) => [tab, View]), ['run', later(() => import('./run.js'), 'Run')], ['home', Home]]);
-export const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
+const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
 
 function Link({ to, children, ...rest }) {
   return html`<a ...${rest} href=${link(to)} onClick=${e => { if (!e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); go(to); } }}>${children}</a>`;
