@@ -170,11 +170,12 @@ class SqliteBackend:
 
         def read() -> tuple[list[Buckets], list[rollups.SqliteCurve]]:
             with connections.reading() as db:
-                found = sqlite_read.places(db, run_ids, keys)
-                curves = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in found]
-                others = []
-                if isinstance(x, tuple):
-                    others = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in sqlite_read.places(db, run_ids, [x[1]])]
+
+                def curves_of(keys: Sequence[str]) -> list[rollups.SqliteCurve]:
+                    places = sqlite_read.places(db, run_ids, keys)
+                    return [rollups.SqliteCurve(db, place, may_keep=connections.can_write, with_ends=x != "step") for place in places]
+
+                curves, others = curves_of(keys), curves_of([x[1]]) if isinstance(x, tuple) else []
                 made = grid.buckets(curves, {other.run_id: other for other in others}, points, x, window, lead)
                 return made, [curve for curve in [*curves, *others] if curve.is_behind]
 
