@@ -105,7 +105,7 @@ function TickAll({ all }) {
 }
 
 function Tools({ columns, all, items }) {
-  return html`<div class="table-tools"><b>${plural(all.length, 'run')}</b>${items.length < all.length ? html`<span class="note">in ${plural(items.length, 'line')}</span>` : null}
+  return html`<div class="table-tools"><b>${plural(all.length, 'run')}</b>${!at.group.value && items.length < all.length ? html`<span class="note">in ${plural(items.length, 'line')}</span>` : null}
     <label class="note">group <select value=${at.group.value} onChange=${e => turn({ group: e.target.value })}><option value="">none</option>${[...new Set([at.group.value, 'status', ...columns.filter(c => /^(params|tags)\./.test(c)), ...runs.facts.value.tags.map(t => 'tags.' + t)])].filter(Boolean).map(c => html`<option key=${c} value=${c}>${bare(c)}</option>`)}</select></label>
     ${runs.foldable.value ? html`<label class="note" title="repeated fits of one line, and the fits inside a search, as one line"><input type="checkbox" checked=${runs.folds.value} onChange=${e => turn({ fold: e.target.checked ? '1' : '0' })} /> fold</label>` : null}
     <${Bulk} columns=${columns} all=${all} /><${Chooser} columns=${columns} />
