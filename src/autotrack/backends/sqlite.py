@@ -96,6 +96,9 @@ class SqliteBackend:
             db.execute("delete from run where id in (select value from json_each(?))", asked)  # and, by cascade, what refers to it
             if not found:
                 db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+                gone = "run_id in (select run_id from rollup_end where run_id not in (select id from run))"
+                db.execute(f"delete from rollup where {gone}")  # of runs that a program removed that knew nothing of sums
+                db.execute(f"delete from rollup_end where {gone}")
         return len(found)
 
     def _purge_points(self) -> bool:
