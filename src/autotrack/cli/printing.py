@@ -146,26 +146,27 @@ class Column:
     title: str
     rank: int = 0
     least: int = 0  # below this width it is no use; 0: it is shown whole or not at all
+    good: int = 0  # before it is cut below this width, columns of a higher rank go
     right: bool = False
+
+    def needs(self, width: int) -> int:
+        """The width below which another column goes before this one, if its cells are so wide."""
+        return min(width, max(self.good, self.least) or width)
 
 
 def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
     """A table without lines that fits the terminal: columns of little weight go, long cells end in an ellipsis."""
     from rich.text import Text
 
-    shown = [i for i, column in enumerate(columns) if column.rank == 0 or any(row[i].plain for row in rows)]
-    widths = {i: max(len(columns[i].title), *(row[i].cell_len for row in rows), 0) for i in shown}
-    while sum(min(widths[i], columns[i].least or widths[i]) + GAP for i in shown) - GAP > to.width:
-        last = max(shown, key=lambda i: columns[i].rank)
-        if columns[last].rank == 0:
-            break
-        shown.remove(last)
-    excess = sum(widths[i] + GAP for i in shown) - GAP - to.width
-    for _ in range(excess):  # the widest gives way
-        wide = [i for i in shown if 0 < columns[i].least < widths[i]]
-        if not wide:
-            break
-        widths[max(wide, key=lambda i: widths[i])] -= 1
+    full = [max(len(column.title), *(row[i].cell_len for row in rows), 0) for i, column in enumerate(columns)]
+    shown = fitting(columns, full, [i for i, column in enumerate(columns) if column.rank == 0 or any(row[i].plain for row in rows)], to.width)
+    widths = {i: full[i] for i in shown}
+    for floor in (Column.needs, lambda column, _: column.least):
+        while sum(widths.values()) + GAP * (len(shown) - 1) > to.width:
+            wide = [i for i in shown if columns[i].least and widths[i] > floor(columns[i], full[i])]
+            if not wide:
+                break
+            widths[max(wide, key=lambda i: widths[i])] -= 1  # the widest gives way
     for row in [[Text(column.title, "bold") for column in columns], *rows] if any(column.title.strip() for column in columns) else rows:
         line = Text(no_wrap=True, overflow="ellipsis")
         for i in shown:
@@ -176,6 +177,18 @@ def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[
             line.append_text(cell)
             line.append(" " * GAP)
         print_line(to, line)
+
+
+def fitting(columns: Sequence[Column], full: Sequence[int], there: Sequence[int], width: int) -> list[int]:
+    """Which of the columns are shown: as many as have room beside those of a lower rank."""
+    chosen: set[int] = set()
+    left = width + GAP
+    for i in sorted(there, key=lambda i: columns[i].rank):
+        need = columns[i].needs(full[i]) + GAP
+        if columns[i].rank == 0 or need <= left:
+            chosen.add(i)
+            left -= need
+    return [i for i in there if i in chosen]
 
 
 def as_json(value: Any) -> Any:

@@ -356,7 +356,7 @@ class Screen:
 
         columns = [
             printing.Column(""),
-            printing.Column(title("NAME", "name"), least=14),
+            printing.Column(title("NAME", "name"), least=10, good=24),
             printing.Column(title("STATUS", "status"), 1),
             printing.Column(title("STARTED", "started"), 5),
             printing.Column(title("TIME", "duration"), 3, right=True),
