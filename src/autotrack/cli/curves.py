@@ -27,7 +27,7 @@ Points = list[tuple[float, float]]
 
 def measures(run: RunView) -> list[list[str]]:
     """The series of a run that make a picture, those of one measure (train/loss, val/loss) together; what says most comes first."""
-    from autotrack.search import weight
+    from autotrack.glance import weight
 
     keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
     groups: dict[str, list[str]] = {}

@@ -327,7 +327,7 @@ class Screen:
 
     def _keys(self) -> list[str]:
         """The metrics that get a column: those that most of the runs have and that say most."""
-        from autotrack.search import telling
+        from autotrack.glance import telling
 
         counts: dict[str, int] = {}
         for run in self.live.rows:
