@@ -17,7 +17,7 @@ export function Console({ id, status }) {
         if (over) return;
         const first = next === '';
         next = got.next;
-        if (got.text || first) set(s => ({ text: ((first ? '' : s.text) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
+        if (got.text || first) set(s => ({ text: ((first ? '' : s.text.slice(0, s.text.lastIndexOf('\n') + 1)) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
       } catch (error) {
         if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.message }));
       }
