@@ -123,12 +123,12 @@ class SqliteCurve:
         if shift:
             low, high = low >> shift << shift, ((high >> shift) + 1 << shift) - 1
         low, high = max(low, self.first), min(high, self.last)
-        if not shift or self.total < LONG or self.few(low, high, LONG):
-            return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
-        if not self._may_keep or shift < self.end(self._db).shift:
+        if not shift or self.total < LONG or not self._may_keep or shift < self.end(self._db).shift:
             return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
         end, is_whole, after = self.state(self._db, 2 * _TAIL + 1)
         if not is_whole or after > 2 * _TAIL:
+            if self.few(low, high, LONG):
+                return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
             self.is_behind = True
             raise NotReady
         kept = self._of_rollups(low, high, shift, end)
