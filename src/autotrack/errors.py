@@ -31,6 +31,10 @@ class BackendUnavailable(BackendError):
     """The store cannot be reached or written just now: keep the batch and try again."""
 
 
+class TooSlow(BackendError):
+    """A question took longer than it may: ask for less."""
+
+
 class StoreGone(BackendError):
     """The store's file was deleted, moved or replaced while it was in use: what is written there would be lost."""
 
@@ -53,6 +57,10 @@ class RunNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     """The run has no artifact of this name."""
+
+
+class CursorLost(NotFound):
+    """What is new cannot be told from there: read everything again."""
 
 
 class Conflict(AutotrackError):

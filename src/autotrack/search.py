@@ -6,12 +6,12 @@ left in their journals is applied.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+from autotrack.difference import PER_PROCESS, area, differing, flattened
+from autotrack.glance import repeats, stem, telling
 from autotrack.query import parse
 from autotrack.recording.reading import reading
 from autotrack.recording.runs import get_run
@@ -20,7 +20,7 @@ from autotrack.views import RunView
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ABSENT", "Absent", "Comparison", "Fold", "RunList", "compare", "fold", "search_runs"]
+__all__ = ["Comparison", "Fold", "RunList", "compare", "fold", "search_runs"]
 
 SHOWN = 20  # lines of a list's repr
 ATTRIBUTES = (
@@ -78,21 +78,6 @@ def search_runs(filter: str = "", *, order_by: str = "", limit: int | None = 100
     return RunList(reading().runs(query))
 
 
-class Absent(Enum):
-    """What a run has where others have a value."""
-
-    ABSENT = "–"
-
-    def __repr__(self) -> str:
-        return "absent"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-ABSENT = Absent.ABSENT
-
-PER_PROCESS = frozenset({"pid"})  # of the environment: differs always, says nothing
 Differences = Mapping[str, tuple[Any, ...]]
 
 
@@ -149,37 +134,6 @@ def compare(*runs: RunView | str) -> Comparison:
     )
 
 
-def area(key: str) -> str:
-    """The section of a key of the environment."""
-    first = key.split(".")[0]
-    if first in ("git", "script", "argv", "command", "notebook"):
-        return "code"
-    return "datasets" if first == "datasets" else "environment"
-
-
-def differing(sides: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """The keys, sorted, whose values are not the same on all sides."""
-    keys = sorted({key for side in sides for key in side})
-    rows = {key: tuple(side.get(key, ABSENT) for side in sides) for key in keys}
-    return {key: row for key, row in rows.items() if not all(same(row[0], other) for other in row[1:])}
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equality in which NaN is NaN, and True is not 1."""
-    if isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b):
-        return True
-    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
-
-
-def flattened(tree: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested dicts by their paths, joined with dots."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from flattened(value, f"{under}{key}.")
-        else:
-            yield f"{under}{key}", value
-
-
 @dataclass(frozen=True, slots=True)
 class Fold:
     """Runs that one line of a list stands for; ``first`` is the one that came first in the list."""
@@ -200,16 +154,8 @@ def fold(runs: Iterable[RunView]) -> list[Fold]:
     """Runs that the same line of the same process opened by itself become one; the user's own ``start_run`` stays alone."""
     groups: dict[tuple[str, ...], list[RunView]] = {}
     for run in runs:
-        repeats = run.kind and run.session and run.call_site
-        key = (run.session, run.call_site, run.parent_id or "", run.experiment) if repeats else (run.id,)
-        groups.setdefault(key, []).append(run)
+        groups.setdefault(repeats(run.kind, run.session, run.call_site, run.parent_id, run.experiment) or (run.id,), []).append(run)
     return [Fold(group[0], tuple(group)) for group in groups.values()]
-
-
-def stem(name: str) -> str:
-    """A default name without its number: ``Ridge`` of ``Ridge-12``."""
-    head, _, tail = name.rpartition("-")
-    return head if head and tail.isdigit() else name
 
 
 def flat(run: RunView) -> dict[str, Any]:
@@ -221,24 +167,6 @@ def brief(metrics: Mapping[str, Any], most: int = 3) -> str:
     """A few metrics on a line, those of held-out data and totals first."""
     keys = [key for key, value in metrics.items() if isinstance(value, (int, float))]
     return "  ".join(f"{key}={metrics[key]:.4g}" for key in telling(keys)[:most])
-
-
-def telling(keys: Iterable[str]) -> list[str]:
-    """Metrics by weight, without what only counts or times, unless there is nothing else."""
-    ordered = sorted(keys, key=weight)
-    return [key for key in ordered if weight(key)[0] < COUNTS] or ordered
-
-
-COUNTS = 40  # the weight from which on a metric only counts or times
-TELLING = ("test", "val", "eval", "score", "acc", "auc", "f1", "loss", "error", "rmse", "best")
-
-
-def weight(key: str) -> tuple[int, str]:
-    """Sorts metrics by how much they say of a run: held-out data first, training after it, counts and times last."""
-    name = key.lower()
-    place = next((i for i, word in enumerate(TELLING) if word in name), len(TELLING))
-    counts = name.startswith(("time/", "n_", "system/", "lr", "epoch")) or name.endswith("_index")
-    return place + 20 * ("train" in name) + COUNTS * counts, key
 
 
 def shortened(value: Any, most: int = 60) -> str:

@@ -1,10 +1,11 @@
-"""A store of an older version is upgraded. There is only one version so far, so the next one is made up here: a program of
-``VERSION`` 2 with a step from 1 to 2 meets a store of version 1, which the code of today made.
+"""A store of an older version is upgraded. How it is done is tried with a version that is made up here: a program of ``VERSION`` 3 with
+a step from 2 to 3 meets a store of version 2, which the code of today made. What older programs really made lies beside it, as SQL.
 """
 
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def step(db):
 
 @pytest.fixture
 def old(tmp_path):
-    """The path of a store of version 1, some of which is still in its WAL."""
+    """The path of a store of version 2, some of which is still in its WAL."""
     path = tmp_path / "autotrack.db"
     store = SqliteBackend(path)
     Teller(store).tell(*EXAMPLES)
@@ -39,8 +40,8 @@ def old(tmp_path):
 
 @pytest.fixture
 def tomorrow(monkeypatch):
-    monkeypatch.setattr(migrations, "VERSION", 2)
-    monkeypatch.setitem(migrations.STEPS, 2, step)
+    monkeypatch.setattr(migrations, "VERSION", 3)
+    monkeypatch.setitem(migrations.STEPS, 3, step)
 
 
 def ask(path, text):
@@ -57,7 +58,7 @@ def version(path):
 
 def test_an_older_store_is_upgraded_and_keeps_everything(old, tomorrow):
     before = {run.id: run for run in SqliteBackend(old).runs(fields=["params"])}
-    assert version(old) == 2
+    assert version(old) == 3
     store = SqliteBackend(old)
     Teller(store, "new").tell(logged("a", "after", [1.0]))
     assert store.run("a").metrics["after"] == 1.0
@@ -69,8 +70,8 @@ def test_an_older_store_is_upgraded_and_keeps_everything(old, tomorrow):
 
 def test_a_copy_of_the_file_is_made_before(old, tomorrow):
     SqliteBackend(old).runs()
-    backup = old.with_name("autotrack.db.v1.bak")
-    assert version(backup) == 1
+    backup = old.with_name("autotrack.db.v2.bak")
+    assert version(backup) == 2
     assert ask(backup, "select count(*) from run") == [(7,)]
     assert [path.name for path in old.parent.glob("*.part")] == []
 
@@ -80,14 +81,14 @@ def test_a_step_that_fails_changes_nothing(old, tomorrow, monkeypatch):
         step(db)
         db.execute("update run set no_such_column = 1")
 
-    monkeypatch.setitem(migrations.STEPS, 2, fails)
+    monkeypatch.setitem(migrations.STEPS, 3, fails)
     with pytest.raises(BackendError, match="no such column"):
         SqliteBackend(old).runs()
-    assert version(old) == 1
-    assert ask(old, "select name from sqlite_master where name = 'mood'") == []
-    monkeypatch.setitem(migrations.STEPS, 2, step)
-    SqliteBackend(old).runs()
     assert version(old) == 2
+    assert ask(old, "select name from sqlite_master where name = 'mood'") == []
+    monkeypatch.setitem(migrations.STEPS, 3, step)
+    SqliteBackend(old).runs()
+    assert version(old) == 3
 
 
 def test_points_stay_without_rowid(old, tomorrow):
@@ -101,7 +102,7 @@ import sys
 from autotrack.backends import migrations
 from autotrack.backends.sqlite import SqliteBackend
 {STEPS}
-migrations.VERSION, migrations.STEPS[2] = 2, step
+migrations.VERSION, migrations.STEPS[3] = 3, step
 sys.stdin.readline()  # all at once
 print(len(SqliteBackend(sys.argv[1]).runs()))
 """
@@ -117,15 +118,56 @@ def test_many_processes_upgrade_one_store_at_once(old):
         program.stdin.write("go\n")
         program.stdin.flush()
     assert [program.communicate(timeout=120) for program in programs] == [("7\n", "")] * 4
-    assert (version(old), ask(old, "select count(*) from mood")) == (2, [(1,)])
+    assert (version(old), ask(old, "select count(*) from mood")) == (3, [(1,)])
 
 
 def test_a_writer_of_the_version_before_goes_on_after_an_additive_upgrade(old, tomorrow, monkeypatch):
     writer = Teller(SqliteBackend(old), "old program")
-    monkeypatch.setattr(migrations, "VERSION", 1)
-    writer.tell(logged("a", "x", [1.0], at=T))
     monkeypatch.setattr(migrations, "VERSION", 2)
+    writer.tell(logged("a", "x", [1.0], at=T))
+    monkeypatch.setattr(migrations, "VERSION", 3)
     SqliteBackend(old).runs()
-    monkeypatch.setattr(migrations, "VERSION", 1)
+    monkeypatch.setattr(migrations, "VERSION", 2)
     writer.tell(logged("a", "x", [2.0], [1], at=T))
     assert SqliteBackend(old).run("a").stats("x").count == 2
+
+
+def made_by(version, folder):
+    """A store as the programs of an older version made it."""
+    path = folder / "autotrack.db"
+    db = sqlite3.connect(path)
+    db.execute("pragma auto_vacuum = incremental")
+    db.execute("pragma journal_mode = wal")
+    db.executescript(Path(__file__).with_name(f"store_v{version}.sql").read_text())
+    db.close()
+    return path
+
+
+def told(store):
+    return [(run.id, run.name, run.experiment, repr(run.params), repr(run.metrics), run.tags, run.notes) for run in store.runs()]
+
+
+def test_a_store_of_version_1_is_upgraded_and_keeps_everything(tmp_path):
+    path = made_by(1, tmp_path)
+    store = SqliteBackend(path)
+    new = SqliteBackend(tmp_path / "new.db")
+    Teller(new).tell(*EXAMPLES)
+    new.delete(["g"])
+    assert told(store) == told(new)
+    assert [curve.values.tolist() for curve in store.series(["a"], ["loss"])] == [[3.0, 1.0, 2.0]]
+    assert (version(path), version(tmp_path / "autotrack.db.v1.bak")) == (2, 1)
+    store.save_view("mine", "q=1")
+    assert [view.name for view in store.saved_views()] == ["mine"]
+    tables = "select name, sql from sqlite_master where name not like '%sqlite_%' order by name"
+    assert ask(path, tables) == ask(tmp_path / "new.db", tables)
+    assert store.tail(store.tail(None).cursor).runs == []
+    store.close()
+    new.close()
+
+
+def test_a_program_of_version_1_goes_on_writing_an_upgraded_store(tmp_path, monkeypatch):
+    path = made_by(1, tmp_path)
+    SqliteBackend(path).runs()
+    monkeypatch.setattr(migrations, "VERSION", 1)
+    Teller(SqliteBackend(path), "old program").tell(logged("a", "after", [1.0]))
+    assert SqliteBackend(path).run("a").metrics["after"] == 1.0

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import autotrack
+from autotrack.difference import ABSENT, differing
 from autotrack.errors import QueryError, RunNotFound
-from autotrack.search import ABSENT, RunList, compare, differing, fold, search_runs, stem
+from autotrack.glance import stem
+from autotrack.search import RunList, compare, fold, search_runs
 from autotrack.views import RunView
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from autotrack.backends import deadline
 from autotrack.backends.migrations import is_readable, prepare
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
@@ -23,6 +24,7 @@ LOCK_S = 1.0  # how long we wait for another writer before we say so; our own wr
 TRY_MS = 10  # how long SQLite does: it sleeps 1, 2, 5 ... 100 ms between its looks, while the lock lies idle before many writers
 OPENING_S = 15.0  # many processes may make or upgrade one store at once
 _IDLE_READERS = 4
+_INSTRUCTIONS = 20_000  # of SQLite's machine, a millisecond or so, after which the time is looked at
 _OLDEST = (3, 37, 0)  # STRICT tables
 _WRITER = (
     "synchronous = normal", "foreign_keys = on", "cache_size = -8192", "temp_store = memory", "journal_size_limit = 67108864",
@@ -48,6 +50,13 @@ class Connections:
         self._can_read = False
         self._can_write = True  # else it is opened for each question anew: somebody else may write it
         self._closed = False
+        self._listening = threading.Lock()  # of the connection that is asked whether there is news
+        self._listener: sqlite3.Connection | None = None
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the store may be written."""
+        return self._can_write
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -67,9 +76,22 @@ class Connections:
             db = self._take_reader()
             try:
                 db.execute("begin")
-                yield db
+                with _ending_in_time(db):
+                    yield db
             finally:
                 self._put_back(db)
+
+    def pulse(self) -> int:
+        """A number that changes with every commit of any other connection, of this process or another. Reads no table.
+
+        Source: https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        with _in_our_words(self.path), self._listening:
+            self._open_for_reading()
+            self._check_file()
+            if self._listener is None:
+                self._listener = self._connect_reader()
+            return int(self._listener.execute("pragma data_version").fetchone()[0])
 
     def _take_reader(self) -> sqlite3.Connection:
         try:
@@ -98,6 +120,10 @@ class Connections:
             writer, self._writer = self._writer, None
             if writer is not None:
                 _close(writer)
+        with self._listening:
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                _close(listener)
         while self._idle:
             _close(self._idle.pop())
 
@@ -224,6 +250,23 @@ def _close(db: sqlite3.Connection) -> None:
     db.close()
     if hasattr(ctypes, "pythonapi"):
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(db))
+
+
+@contextmanager
+def _ending_in_time(db: sqlite3.Connection) -> Iterator[None]:
+    """What is read ends when the time for it is over.   Raises: TooSlow."""
+    if not deadline.is_set():
+        yield
+        return
+    db.set_progress_handler(deadline.is_over, _INSTRUCTIONS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            deadline.check()
+        raise
+    finally:
+        db.set_progress_handler(None, 0)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import threading
 import time
@@ -11,12 +12,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from autotrack.backends import thinning
-from autotrack.backends.accept import accept, to_ms
+from autotrack.backends import deadline, grid, thinning
+from autotrack.backends.accept import accept, clean, to_ms
 from autotrack.backends.migrations import LOST_AFTER_S
-from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Cursor, Tail
+from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Column, Cursor, Keys, SavedView, Table, Tail
 from autotrack.backends.sql import as_float
-from autotrack.errors import RunNotFound
+from autotrack.errors import CursorLost, RunNotFound
 from autotrack.query import ALL, Condition, Every, Field, Node, Query, Value
 from autotrack.records import (
     AnyRecord,
@@ -41,6 +42,7 @@ _Point = tuple[int, float, float, int]  # step, time, value, change number
 class _Run:
     id: str
     started: float
+    number: int
     experiment: str = ""
     name: str = ""
     status: Status = "running"
@@ -92,7 +94,9 @@ class MemoryBackend:
         self._last_record: dict[str, int] = {}  # by writer
         self._seen: dict[str, float] = {}  # by writer
         self._numbers: dict[tuple[str, str], int] = {}  # by experiment and stem
-        self._change = 0
+        self._change = self._number = 0
+        self._born = os.urandom(8).hex()
+        self._views: dict[str, SavedView] = {}
 
     # The writing stair.
 
@@ -113,7 +117,8 @@ class MemoryBackend:
     def _take(self, writer: str, record: AnyRecord) -> _Run:
         run = self._runs.get(record.run_id)
         if run is None:
-            run = self._runs[record.run_id] = _Run(record.run_id, _kept(record.time), seen=time.time(), change=self._change)
+            self._number += 1
+            run = self._runs[record.run_id] = _Run(record.run_id, _kept(record.time), self._number, seen=time.time(), change=self._change)
         if run.writer == writer or not isinstance(record, (TagsSet, RunNoted, ArtifactStored)):  # those someone else may bring to a lost run
             if run.status == "lost":
                 run.status, run.error, run.ended, run.change = "running", None, None, self._change
@@ -201,13 +206,20 @@ class MemoryBackend:
 
     def runs(self, query: Query = ALL, *, fields: Collection[str] | None = None) -> list[RunView]:
         with self._lock:
-            found = [run for run in self._runs.values() if (query.deleted or run.deleted is None) and self._fits(query.where, run)]
-            found.sort(key=lambda run: (run.started, run.id), reverse=True)
-            for by in reversed(query.order):
-                for place in (1, 0):
-                    found = _sorted(found, lambda run, field=by.field, place=place: _ranks(self._value(run, field))[place], by.descending)  # type: ignore[misc]
-            end = None if query.limit is None else query.offset + query.limit
-            return [self._view(run, DEFAULT_FIELDS if fields is None else fields) for run in found[query.offset : end]]
+            return [self._view(run, DEFAULT_FIELDS if fields is None else fields) for run in self._found(query)]
+
+    def _found(self, query: Query) -> list[_Run]:
+        """The runs that fit, ordered and cut."""
+        found = []
+        for run in self._runs.values():
+            deadline.check()
+            if (query.deleted or run.deleted is None) and self._fits(query.where, run):
+                found.append(run)
+        found.sort(key=lambda run: (run.started, run.id), reverse=True)
+        for by in reversed(query.order):
+            for place in (1, 0):
+                found = _sorted(found, lambda run, field=by.field, place=place: _ranks(self._value(run, field))[place], by.descending)  # type: ignore[misc]
+        return found[query.offset : None if query.limit is None else query.offset + query.limit]
 
     def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
         if points is not None:
@@ -223,9 +235,9 @@ class MemoryBackend:
     def tail(self, cursor: Cursor | None, *, limit: int = 5_000) -> Tail:
         with self._lock:
             if cursor is None:
-                return Tail(str(self._change), [], [], [])
+                return Tail(self._cursor(self._change), [], [], [])
             runs, points, stale = [], [], []
-            since, until = int(cursor), self._change
+            since, until = self._since(cursor), self._change
             changes = sorted(p[3] for run in self._runs.values() for curve in run.points.values() for p in curve if p[3] > since)
             if len(changes) > limit:
                 until = changes[limit - 1]  # all of that change, which may be more
@@ -239,7 +251,80 @@ class MemoryBackend:
                         stale.append((run.id, key))
                     elif new:
                         points.append(_series(run.id, key, sorted(new, key=lambda p: p[0])))
-            return Tail(str(until), runs, points, stale, until < self._change)
+            told = [*((curve.run_id, curve.key) for curve in points), *stale]
+            statistics = {(uid, key): self._runs[uid].stats(key) for uid, key in told}
+            return Tail(self._cursor(until), runs, points, stale, until < self._change, statistics)
+
+    def _cursor(self, change: int) -> str:
+        return f"{self._born}.{change}"
+
+    def _since(self, cursor: Cursor) -> int:
+        born, _, change = cursor.partition(".")
+        if born != self._born or not change.isdecimal() or int(change) > self._change:
+            raise CursorLost("this cursor is of another store")
+        return int(change)
+
+    def pulse(self) -> int:
+        return self._change
+
+    def table(self, query: Query, fields: Sequence[Field] = ()) -> Table:
+        with self._lock:
+            found = self._found(query)
+            columns = []
+            for asked in fields:
+                deadline.check()
+                has = [(run.number, self._value(run, asked)) for run in found if self._has(run, asked)]
+                if asked.group == "run" or (asked.group == "metrics" and asked.statistic not in ("last", "first")):
+                    has = [(number, value) for number, value in has if value is not None]
+                columns.append(Column([number for number, _ in has], [_copied(value) for _, value in has]))
+            return Table([run.number for run in found], tuple(columns))
+
+    def _has(self, run: _Run, field: Field) -> bool:
+        if field.group == "metrics":
+            return field.name in run.points or (field.statistic == "last" and field.name in run.summary)
+        return field.group == "run" or field.name in (run.params if field.group == "params" else run.tags)
+
+    def keys(self, query: Query = ALL) -> Keys:
+        with self._lock:
+            found = self._found(query)
+            params = {key for run in found for key in run.params}
+            first = found[0].params if found else {}
+            return Keys(
+                sorted(params),
+                sorted({key for run in found for key in (*run.points, *run.summary)}),
+                sorted({key for run in found for key in run.tags}),
+                sorted(key for key in params if not all(key in run.params and key in first and _same(run.params[key], first[key]) for run in found)),
+                sorted({key for run in found for key in run.points}),
+            )
+
+    def buckets(
+        self,
+        run_ids: Sequence[str],
+        keys: Sequence[str],
+        *,
+        points: int,
+        x: Axis = "step",
+        window: tuple[float, float] | None = None,
+        lead: float = 0.0,
+        patience_s: float = 1.0,  # noqa: ARG002 - there is nothing to be made first
+    ) -> list[Buckets]:
+        with self._lock:
+            sources: list[grid.Source] = [_Curve(run, key) for uid in run_ids if (run := self._runs.get(uid)) for key in keys if key in run.points]
+            others: dict[str, grid.Source] = {}
+            if isinstance(x, tuple):
+                others = {uid: _Curve(run, x[1]) for uid in run_ids if (run := self._runs.get(uid)) and x[1] in run.points}
+            return grid.buckets(sources, others, points, x, window, lead)
+
+    def saved_views(self) -> list[SavedView]:
+        with self._lock:
+            return [self._views[name] for name in sorted(self._views)]
+
+    def save_view(self, name: str, query: str | None) -> None:
+        with self._lock:
+            self._change += 1
+            self._views.pop(name, None)
+            if query is not None:
+                self._views[clean(name)] = SavedView(clean(name), clean(query), _kept(time.time()))
 
     def digests(self) -> set[str]:
         with self._lock:
@@ -281,6 +366,7 @@ class MemoryBackend:
             system=_frozen({key: value for key, value in last.items() if key.startswith("system/")}),
             params_before=_frozen({key: tuple(before) for key, before in run.params_before.items()} if params else {}),
             statistics=_frozen(statistics),
+            number=run.number,
         )
 
     def _last_sign(self, run: _Run) -> float:
@@ -318,6 +404,30 @@ class MemoryBackend:
         ended = self._ended(run)
         derived = {"status": self._status(run), "ended": ended, "duration": None if ended is None else ended - run.started}
         return derived[field.name] if field.name in derived else getattr(run, field.name)
+
+
+class _Curve:
+    """One series, summed up from its points whenever it is asked for (``grid.Source``)."""
+
+    def __init__(self, run: _Run, key: str) -> None:
+        import numpy as np  # reading only
+
+        self.run_id, self.key, self.started = run.id, key, run.started
+        steps, times, values, _ = zip(*run.curve(key), strict=True)
+        self._points = np.array(steps, np.int64), np.array(times, np.float64), np.array(values, np.float64)
+        self.first, self.last, self.total = steps[0], steps[-1], len(steps)
+
+    def few(self, low: int, high: int, most: int) -> bool:
+        return bool(self._within(low, high).sum() <= most)
+
+    def sums(self, low: int, high: int, shift: int) -> grid.Sums:
+        deadline.check()
+        keep = self._within(low >> shift << shift, ((high >> shift) + 1 << shift) - 1)
+        steps, times, values = (column[keep] for column in self._points)
+        return grid.summed(steps, times, values, shift)
+
+    def _within(self, low: int, high: int) -> Any:
+        return (self._points[0] >= max(low, self.first)) & (self._points[0] <= min(high, self.last))
 
 
 def _holds(condition: Condition, value: Any) -> bool:

@@ -15,12 +15,12 @@ from typing import Any
 
 from autotrack.errors import BackendError, SchemaTooNew
 
-VERSION = 1
+VERSION = 2
 Step = Callable[[Any], None]  # is given a sqlite_utils.Database; changes tables by SQL
 
 # How to come from the version before to the one named. A step may raise meta's min_reader and min_writer: the oldest schema version
 # whose programs may still read or write the store. Columns with a default, new tables, indexes and views leave them as they are.
-STEPS: dict[int, Step] = {}
+STEPS: dict[int, Step] = {2: lambda db: _run(db.conn, SCREENS)}
 
 LOST_AFTER_S = 3_600  # a running run whose writer has been silent for so long is shown as lost
 
@@ -38,6 +38,17 @@ _TYPE = "case {0}.type when 'i' then 'int' when 'f' then 'float' when 'b' then '
 def _iso(ms: str) -> str:
     return f"strftime('%Y-%m-%d %H:%M:%f', ({ms}) / 1000.0, 'unixepoch')"
 
+
+# What came with version 2: what screens need. Sums of long series, made by who reads them (``rollups``) and droppable at any time; the
+# named ways of looking at runs; and by ``born`` a store is told from another that took its place.
+SCREENS = """
+create table rollup(run_id integer not null, key_id integer not null, shift integer not null, bucket integer not null, count integer not null,
+    odd integer not null, low real, high real, total real, last_step integer not null, last_ms integer not null, last real,
+    primary key(run_id, key_id, shift, bucket)) strict, without rowid;
+create table rollup_end(run_id integer not null, key_id integer not null, shift integer not null, step integer not null, points integer not null,
+    primary key(run_id, key_id)) strict, without rowid;
+create table saved_view(name text primary key, query text not null, saved_ms integer not null) strict, without rowid;
+insert into meta(name, value) values ('born', abs(random() >> 12))"""
 
 SCHEMA = f"""
 create table meta(name text primary key, value integer not null) strict, without rowid;
@@ -126,6 +137,7 @@ create view artifacts as
     select r.uid as run, r.name as run_name, a.name, a.kind, a.size, a.digest, a.step, a.time_ms / 1000.0 as time, a.meta
     from artifact a join run r on r.id = a.run_id where r.deleted_ms is null
     and a.id = (select max(b.id) from artifact b where b.run_id = a.run_id and b.name = a.name);
+{SCREENS}
 """.replace("{now}", _NOW)
 
 
@@ -180,12 +192,16 @@ def _make(db: sqlite3.Connection, path: Path) -> None:
     db.execute("begin immediate")
     try:
         if version_of(db, path) is None:  # nobody was quicker
-            for statement in SCHEMA.split(";\n"):
-                db.execute(statement)
+            _run(db, SCHEMA)
         db.execute("commit")
     finally:
         if db.in_transaction:
             db.execute("rollback")
+
+
+def _run(db: sqlite3.Connection, text: str) -> None:
+    for statement in text.split(";\n"):
+        db.execute(statement)
 
 
 def _upgrade(db: sqlite3.Connection, path: Path) -> None:

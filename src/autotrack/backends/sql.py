@@ -18,7 +18,7 @@ from autotrack.views import Stats
 Typed = tuple[str, float | None, str | None]
 RECENT = 240  # characters by which a series remembers its last 15 or so batches, for ``tail``
 
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "id": "r.uid",
     "name": "r.name",
     "experiment": "e.name",
@@ -37,7 +37,7 @@ _ATTRIBUTES = {
     "deleted": "r.deleted_ms / 1000.0",
 }
 _EXPERIMENT = Field("run", "experiment")
-_STATISTICS = {
+STATISTICS = {
     "min": "{0}.min",
     "max": "{0}.max",
     "count": "{0}.count",
@@ -220,11 +220,11 @@ class Selection:
     def _column(self, field: Field) -> str:
         """What holds a field that is not typed; NULL where the run lacks it."""
         if field.group == "run":
-            return f"({_ATTRIBUTES[field.name]})"
+            return f"({ATTRIBUTES[field.name]})"
         alias = self._join(*_table(field), field)
         if alias is None:
             return "null"
-        return f"{alias}.value" if field.group == "tags" else f"({_STATISTICS[field.statistic].format(alias)})"
+        return f"{alias}.value" if field.group == "tags" else f"({STATISTICS[field.statistic].format(alias)})"
 
     def _typed_columns(self, field: Field) -> tuple[str, str, str]:
         """Type, number and text of a param or of a metric; a summary stands for the last value of a metric of its name."""

@@ -14,13 +14,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from autotrack.backends import sqlite_read
-from autotrack.backends.accept import accept
+from autotrack.backends import deadline, grid, rollups, sqlite_read, sqlite_table
+from autotrack.backends.accept import accept, clean
 from autotrack.backends.connections import LOCK_S, TRY_MS, Connections, transaction
-from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Cursor, Tail
+from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Cursor, Keys, SavedView, Table, Tail
 from autotrack.backends.sqlite_write import Known, write_batch
-from autotrack.errors import RecordRejected, RunNotFound
-from autotrack.query import ALL, Query
+from autotrack.errors import BackendUnavailable, RecordRejected, RunNotFound
+from autotrack.query import ALL, Field, Query
 from autotrack.records import Batch
 from autotrack.views import RunView, Series
 
@@ -90,7 +90,8 @@ class SqliteBackend:
             found = db.execute("select id from run where deleted_ms <= ? limit ?", (before, _PURGE_RUNS)).fetchall()
             asked = (json.dumps([number for (number,) in found]),)
             db.execute("insert into purged(uid, run_id, has_points) select uid, id, 1 from run where id in (select value from json_each(?))", asked)
-            db.execute("delete from metric_summary where run_id in (select value from json_each(?))", asked)
+            for derived in ("metric_summary", "rollup", "rollup_end"):
+                db.execute(f"delete from {derived} where run_id in (select value from json_each(?))", asked)
             db.execute("delete from run where id in (select value from json_each(?))", asked)  # and, by cascade, what refers to it
             if not found:
                 db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
@@ -141,6 +142,74 @@ class SqliteBackend:
     def tail(self, cursor: Cursor | None, *, limit: int = 5_000) -> Tail:
         with self._ours().reading() as db:
             return sqlite_read.tail(db, cursor, limit, self._names, _now_ms())
+
+    def pulse(self) -> int:
+        return self._ours().pulse()
+
+    def table(self, query: Query, fields: Sequence[Field] = ()) -> Table:
+        with self._ours().reading() as db:
+            return sqlite_table.table(db, query, fields, _now_ms())
+
+    def keys(self, query: Query = ALL) -> Keys:
+        with self._ours().reading() as db:
+            return sqlite_table.keys(db, query, _now_ms())
+
+    def buckets(
+        self,
+        run_ids: Sequence[str],
+        keys: Sequence[str],
+        *,
+        points: int,
+        x: Axis = "step",
+        window: tuple[float, float] | None = None,
+        lead: float = 0.0,
+        patience_s: float = 1.0,
+    ) -> list[Buckets]:
+        until = time.monotonic() + deadline.left_s(patience_s)
+        connections = self._ours()
+
+        def read() -> tuple[list[Buckets], list[rollups.SqliteCurve]]:
+            with connections.reading() as db:
+                found = sqlite_read.places(db, run_ids, keys)
+                curves = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in found]
+                others = []
+                if isinstance(x, tuple):
+                    others = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in sqlite_read.places(db, run_ids, [x[1]])]
+                made = grid.buckets(curves, {other.run_id: other for other in others}, points, x, window, lead)
+                return made, [curve for curve in [*curves, *others] if curve.is_behind]
+
+        made, behind = read()
+        if behind and self._grow(behind, until):
+            made, _ = read()
+        return made
+
+    def _grow(self, curves: Sequence[rollups.SqliteCurve], until: float) -> bool:
+        """Sum up series; whether some of them are now."""
+        connections, count = self._ours(), 0
+
+        @contextmanager
+        def writing() -> Iterator[sqlite3.Connection]:
+            with connections.writing() as db, transaction(db):
+                yield db
+
+        with contextlib.suppress(BackendUnavailable):  # somebody else writes: the next who asks finds them behind again
+            for curve in curves:
+                if not rollups.grow(curve, connections.reading, writing, until):
+                    break
+                count += 1
+        return count > 0
+
+    def saved_views(self) -> list[SavedView]:
+        with self._ours().reading() as db:
+            found = db.execute("select name, query, saved_ms from saved_view order by name")
+            return [SavedView(name, query, ms / 1000) for name, query, ms in found]
+
+    def save_view(self, name: str, query: str | None) -> None:
+        with self._ours().writing() as db, transaction(db):
+            if query is None:
+                db.execute("delete from saved_view where name = ?", (name,))
+            else:
+                db.execute("insert or replace into saved_view(name, query, saved_ms) values (?, ?, ?)", (clean(name), clean(query), _now_ms()))
 
     def digests(self) -> set[str]:
         with self._ours().reading() as db:

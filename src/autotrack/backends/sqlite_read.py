@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from autotrack.backends import thinning
 from autotrack.backends.migrations import ENDED, SEEN, STATUS
 from autotrack.backends.protocol import FIELDS, Tail
 from autotrack.backends.sql import RECENT, Selection, Statistics, decoded, keys_of
+from autotrack.errors import CursorLost
 from autotrack.query import Query
-from autotrack.views import ArtifactView, Frozen, RunView, Series
+from autotrack.views import ArtifactView, Frozen, RunView, Series, Stats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +81,7 @@ def views(db: sqlite3.Connection, ids: Sequence[int], fields: Collection[str], n
             system=Frozen(parts.system.get(number, {})),
             params_before=Frozen(parts.params_before.get(number, {})),
             statistics=Statistics(parts.statistics.get(number, {})),
+            number=number,
         )
     return [made[number] for number in ids if number in made]
 
@@ -139,7 +142,7 @@ class _Parts:
 
     def _read_metrics(self) -> None:
         names = self._names
-        columns = "run_id, key_id, count, last, last_step, first, first_step, min, max, sum, nonfinite"
+        columns = f"run_id, key_id, {_AMOUNTS}"
         of_system = {key_id for key_id, name in names.items() if name.startswith(SYSTEM)}
         for row in self._rows(f"select {columns} from metric_summary where run_id {{runs}}"):
             run_id, key_id, last = row[0], row[1], row[3]
@@ -193,6 +196,21 @@ def curves(db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str], 
     return made
 
 
+def places(
+    db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str]
+) -> list[tuple[tuple[int, str, float], tuple[int, str], tuple[int, int, int]]]:
+    """The series that exist, by run then key as asked: the run's number, id and start, the key's id and name, first and last step and count."""
+    asked = (json.dumps(list(run_ids)),)
+    runs = {uid: (number, uid, ms / 1000) for number, uid, ms in db.execute(f"select id, uid, started_ms from run where uid {_IN_RUNS}", asked)}
+    text = f"select name, id from key where kind = 'metric' and name {_IN_RUNS}"
+    key_ids = dict(db.execute(text, (json.dumps(list(keys)),)).fetchall())
+    text = f"select run_id, first_step, last_step, count from metric_summary where key_id = ? and run_id {_IN_RUNS}"
+    numbers = json.dumps([number for number, _, _ in runs.values()])
+    ends = {key: {number: tuple(rest) for number, *rest in db.execute(text, (key_id, numbers))} for key, key_id in key_ids.items()}
+    wanted = [(runs[uid], key) for uid in run_ids if uid in runs for key in keys if key in ends and runs[uid][0] in ends[key]]
+    return [(run, (key_ids[key], key), ends[key][run[0]]) for run, key in wanted]
+
+
 class _Curve:
     """One series within a range of steps."""
 
@@ -224,17 +242,8 @@ class _Curve:
         return Series(self._uid, self._key, steps, times, values, self.total)
 
     def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
-        import numpy as np  # reading only
-
-        cursor = self._db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range)
-        chunks = []
-        while rows := cursor.fetchmany(_CHUNK):
-            step, time_ms, value = zip(*rows, strict=True)
-            chunks.append((np.array(step, np.int64), np.array(time_ms, np.float64), np.array(value, np.float64)))  # None becomes NaN
-        if not chunks:
-            return np.empty(0, np.int64), np.empty(0), np.empty(0)
-        steps, times, values = (np.concatenate(column) for column in zip(*chunks, strict=True))
-        return steps, times / 1000, values
+        steps, ms, values = arrays(self._db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range))
+        return steps, ms / 1000, values
 
     def _thinned(self, first: int, size: int) -> Series:
         """As ``thinning.kept``: one pass finds each bucket's bounds, and each bucket is then asked for the four points."""
@@ -256,43 +265,68 @@ class _Curve:
         return self._series(np.array(steps, np.int64), np.array(times, np.float64) / 1000, np.array(values, np.float64))
 
 
+def arrays(cursor: sqlite3.Cursor) -> tuple[np.ndarray[Any, Any], ...]:
+    """Rows of step, milliseconds and value as three arrays, read in pieces."""
+    import numpy as np  # reading only
+
+    chunks = []
+    while rows := cursor.fetchmany(_CHUNK):
+        step, time_ms, value = zip(*rows, strict=True)
+        chunks.append((np.array(step, np.int64), np.array(time_ms, np.float64), np.array(value, np.float64)))  # None becomes NaN
+    if not chunks:
+        return np.empty(0, np.int64), np.empty(0), np.empty(0)
+    return tuple(np.concatenate(column) for column in zip(*chunks, strict=True))
+
+
 _POINTS = "from metric_point where run_id = :run and key_id = :key and step between :low and :high"
 
 
 def tail(db: sqlite3.Connection, cursor: str | None, limit: int, names: Names, now_ms: int) -> Tail:
     """What changed after the cursor, in the order of change numbers.
 
-    The cursor is ``since.until``: all that changed up to ``until`` was told; of what changed again later, points are told from
-    ``since`` on, because a series remembers its recent batches by their change numbers and first steps, and no more.
+    The cursor is ``born.since.until``: of a store of that birth, all that changed up to ``until`` was told; of what changed again later,
+    points are told from ``since`` on, because a series remembers its recent batches by their change numbers and first steps, and no more.
     """
-    newest = db.execute("select value from meta where name = 'change'").fetchone()[0]
+    born, newest = (value for _, value in db.execute("select name, value from meta where name in ('born', 'change') order by name"))
     if cursor is None:
-        return Tail(f"{newest}.{newest}", [], [], [])
-    since, until = map(int, cursor.split("."))
+        return Tail(f"{born}.{newest}.{newest}", [], [], [])
+    since, until = _place(cursor, born, newest)
     run_ids: list[int] = []
     points: list[Series] = []
     stale: list[tuple[str, str]] = []
+    statistics: dict[tuple[str, str], Stats] = {}
     room, told = limit, until
-    for change, run_id, uid, key_id, recent in db.execute(_CHANGED, (until, until)):
+    for change, run_id, uid, key_id, recent, *amounts in db.execute(_CHANGED, (until, until)):
         if room <= 0 and change > told:
-            return Tail(f"{since}.{told}", views(db, run_ids, FIELDS, names, now_ms), points, stale, True)
+            return Tail(f"{born}.{since}.{told}", views(db, run_ids, FIELDS, names, now_ms), points, stale, True, statistics)
         told = change
         room -= 1
         if key_id is None:
             run_ids.append(run_id)
             continue
         key, start = names.of(db)[key_id], _first_new_step(recent, since)
+        statistics[uid, key] = Statistics({key: tuple(amounts)})[key]
         curve = None if start is None else _Curve(db, uid, key, run_id, key_id, (start, 2**63 - 1))
         if curve is None or curve.total > limit:
             stale.append((uid, key))
         else:
             points.append(curve.read(None))
             room -= curve.total
-    return Tail(f"{newest}.{newest}", views(db, run_ids, FIELDS, names, now_ms), points, stale)
+    return Tail(f"{born}.{newest}.{newest}", views(db, run_ids, FIELDS, names, now_ms), points, stale, False, statistics)
 
 
-_CHANGED = """select change, id, uid, null, null from run where change > ?
-union all select m.change, m.run_id, r.uid, m.key_id, m.recent from metric_summary m join run r on r.id = m.run_id where m.change > ? order by 1"""
+_AMOUNTS = "count, last, last_step, first, first_step, min, max, sum, nonfinite"  # as Statistics has them
+_CHANGED = f"""select change, id, uid, null, null, {", ".join(["null"] * 9)} from run where change > ?
+union all select m.change, m.run_id, r.uid, m.key_id, m.recent, {_AMOUNTS} from metric_summary m join run r on r.id = m.run_id
+where m.change > ? order by 1"""
+
+
+def _place(cursor: str, born: int, newest: int) -> tuple[int, int]:
+    """From where to tell.   Raises: CursorLost."""
+    found = re.fullmatch(r"(\d{1,19})\.(\d{1,19})\.(\d{1,19})", cursor, re.ASCII)
+    if found is None or int(found[1]) != born or not int(found[2]) <= int(found[3]) <= newest:
+        raise CursorLost("this cursor is of another store, or of what this one was before it was set back")
+    return int(found[2]), int(found[3])
 
 
 def _first_new_step(recent: str, since: int) -> int | None:

@@ -91,7 +91,7 @@ def facts(run: RunView) -> Iterator[tuple[str, str]]:
 
 def environment(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The environment in lines; of many packages their number alone, all else as it was recorded."""
-    from autotrack.search import flattened
+    from autotrack.difference import flattened
 
     lines = []
     for key, value in tree.items():
@@ -139,7 +139,7 @@ def print_metrics(to: Console, run: RunView) -> None:
 def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
     """One picture of the wanted series; else pictures of all with two points or more, those of one measure (train/loss, val/loss) in one."""
     from autotrack.cli.curves import draw, legend
-    from autotrack.search import weight
+    from autotrack.glance import weight
 
     for key in wanted:
         run.stats(key)  # says which there are
@@ -165,7 +165,7 @@ def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
 
 
 def print_comparison(to: Console, found: Comparison) -> None:
-    from autotrack.search import ABSENT
+    from autotrack.difference import ABSENT
 
     names = [run.name for run in found.runs]
     if len(set(names)) < len(names):

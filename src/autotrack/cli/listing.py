@@ -130,7 +130,7 @@ def metrics_of(line: Fold) -> str:
 
 def few_metrics(runs: Sequence[RunView], most: int = 3) -> str:
     """The metrics that say most of the runs; of several runs, from lowest to highest."""
-    from autotrack.search import telling
+    from autotrack.glance import telling
 
     values: dict[str, list[float]] = {}
     for run in runs:

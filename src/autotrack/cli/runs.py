@@ -106,6 +106,7 @@ def compare(runs: tuple[str, ...], form: str) -> None:
     RUNS are two or more ids, beginnings of ids, or names.
     """
     from autotrack import search
+    from autotrack.difference import ABSENT
 
     if len(runs) < 2:
         raise click.UsageError("Name two runs or more")
@@ -115,7 +116,7 @@ def compare(runs: tuple[str, ...], form: str) -> None:
         print_comparison(printing.console(), found)
         return
     rows = [
-        {"section": section, "key": key} | {run.id: None if value is search.ABSENT else value for run, value in zip(found.runs, values, strict=True)}
+        {"section": section, "key": key} | {run.id: None if value is ABSENT else value for run, value in zip(found.runs, values, strict=True)}
         for section, differences in found
         for key, values in differences.items()
     ]
