@@ -248,7 +248,9 @@ class Api:
 
     def _parents(self, run: RunView) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        while run.parent_id is not None and len(found) < 20 and run.parent_id not in [one["id"] for one in found]:
+        met = {run.id}
+        while run.parent_id is not None and len(found) < 20 and run.parent_id not in met:
+            met.add(run.parent_id)
             try:
                 run = self._backend.run(run.parent_id)
             except NotFound:

@@ -119,6 +119,8 @@ def listening(live: Live) -> Any:
             cursor = request.headers.get("last-event-id") or (await asked(request)).text("cursor", 200, default="")
         except Refused as error:
             return problem(error)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers={"cache-control": "no-store"})
         if live.is_full:
             return problem(Refused(503, "too many pages are open"))
         return StreamingResponse(live.listen(cursor), media_type="text/event-stream", headers={"cache-control": "no-store"})

@@ -83,7 +83,7 @@ def _values(field: Field, values: Values) -> list[str]:
     if field == Field("run", "status"):
         return [f"'{status}'" for status in STATUSES]
     counted = Counter(_literal(value) for value in values(field))
-    return [text for text, _ in counted.most_common(1_000)]
+    return sorted(counted, key=lambda text: (-counted[text], text))
 
 
 def _literal(value: Any) -> str:
