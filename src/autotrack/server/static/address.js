@@ -14,7 +14,7 @@ export function read(search) {
 export function write(state) {
   const query = new URLSearchParams();
   for (const name in DEFAULT) if (String(state[name]) !== DEFAULT[name]) query.set(name, state[name]);
-  return '?' + query.toString().replaceAll('%2F', '/').replaceAll('%2C', ',');
+  return '?' + query.toString().replaceAll('%2F', '/').replaceAll('%2C', ',').replaceAll('%40', '@');
 }
 
 // Lists in one value: names may hold commas.

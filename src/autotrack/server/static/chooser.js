@@ -51,7 +51,10 @@ export function Chooser({ columns }) {
   const all = [...columns, ...OWN, ...metrics.map(key => 'metrics.' + key), ...params.map(key => 'params.' + key), ...tags.map(key => 'tags.' + key),
     ...(find ? metrics.flatMap(key => STATISTICS.map(s => `metrics.${key}@${s}`)) : [])];
   const found = [...new Set(all)].filter(column => column !== 'name' && column.toLowerCase().includes(find.toLowerCase()));
-  const flip = column => choose(on.has(column) ? columns.filter(c => c !== column) : [...columns, column]);
+  const flip = column => { // a new one stands where it is seen: before the params
+    const first = columns.findIndex(c => c.startsWith('params.')), place = first < 0 ? columns.length : first;
+    choose(on.has(column) ? columns.filter(c => c !== column) : [...columns.slice(0, place), column, ...columns.slice(place)]);
+  };
   const move = (column, by) => {
     const now = [...columns], i = now.indexOf(column), j = Math.max(1, Math.min(now.length - 1, i + by));
     now.splice(j, 0, ...now.splice(i, 1));

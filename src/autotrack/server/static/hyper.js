@@ -72,8 +72,8 @@ function Coordinates({ axes, least }) {
     go({ q: [...(q ? [/\bor\b/i.test(q) ? `(${q})` : q] : []), ...clauses].join(' and ') });
   };
   const all = runs.order.value.length;
-  return html`<section class="card coordinates"><h2>${hot >= 0 ? html`${runs.table.name[hot]} <em>${axes.map(name => `${bare(name)} ${name.startsWith('metrics.') ? num(runs.table.value(name, hot)) : typed(runs.table.value(name, hot))}`).join(' · ')}</em>`
-      : kept === null ? html`${count(all)} runs <em>drag along an axis to keep some; double click lets go</em>` : html`${count(kept)} of ${count(all)} kept <button type="button" class="mini on" onClick=${narrow}>filter to these</button> <button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}</h2>
+  const told = hot >= 0 ? html`<b>${runs.table.name[hot]}</b> ${axes.map(name => `${bare(name)} ${name.startsWith('metrics.') ? num(runs.table.value(name, hot)) : typed(runs.table.value(name, hot))}`).join(' · ')}` : kept === null ? 'drag along an axis to keep some; double click lets go' : '';
+  return html`<section class="card coordinates"><h2>${kept === null ? html`${count(all)} runs` : html`${count(kept)} of ${count(all)} kept <button type="button" class="mini on" onClick=${narrow}>filter to these</button> <button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}<em>${told}</em></h2>
     <div class="par" ref=${box} role="img" aria-label=${`parallel coordinates of ${axes.map(bare).join(', ')}`}></div></section>`;
 }
 

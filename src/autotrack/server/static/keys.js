@@ -87,5 +87,5 @@ export function Help() {
     <dl>${KEYS.map(([key, text]) => html`<div key=${key}><dt><kbd>${TITLES[key] || key}</kbd></dt><dd>${text}</dd></div>`)}
       <div><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>filter, from anywhere</dd></div></dl>
     <h2>Pointer, over a chart</h2>
-    <dl><div><dt>drag</dt><dd>zoom, in all charts</dd></div><div><dt>double click</dt><dd>whole range</dd></div><div><dt>Alt + wheel</dt><dd>zoom at the pointer</dd></div><div><dt>Shift + drag</dt><dd>move</dd></div><div><dt>click</dt><dd>open the run</dd></div><div><dt>Ctrl + click</dt><dd>tick the run</dd></div></dl></div></div>`;
+    <dl class="wide"><div><dt>drag</dt><dd>zoom, in all charts</dd></div><div><dt>double click</dt><dd>whole range</dd></div><div><dt>Alt + wheel</dt><dd>zoom at the pointer</dd></div><div><dt>Shift + drag</dt><dd>move</dd></div><div><dt>click</dt><dd>open the run</dd></div><div><dt>Ctrl + click</dt><dd>tick the run</dd></div></dl></div></div>`;
 }

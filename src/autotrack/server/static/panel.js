@@ -99,6 +99,7 @@ class Curves {
       this.have = got.series;
       this.byName = new Map(this.have.map(s => [s.run + '\0' + s.key, s]));
       this.took = performance.now() - began;
+      this.pending = got.pending;
       if (got.pending) this.again(1000);
       else if (body.from !== undefined && untracked(() => this.tau()) * 4 > body.lead * 1.01) this.again(0); // now the whole range is known
       this.tell();
@@ -118,7 +119,7 @@ class Curves {
 
   tell() {
     const odds = this.have.reduce((sum, s) => sum + (s.odds || 0), 0);
-    this.told({ state: this.have.length ? 'ok' : 'empty', odds, curves: this.have.length });
+    this.told({ state: this.have.length ? 'ok' : 'empty', odds, pending: this.pending });
     const lasts = this.have.filter(s => s.n).map(s => s.y[s.n - 1]).filter(Number.isFinite);
     const range = lasts.length ? `, last values ${num(Math.min(...lasts))} to ${num(Math.max(...lasts))}` : '';
     this.box.setAttribute('aria-label', `${this.title} over ${untracked(xName)}: ${plural(this.have.length, 'curve')}${range}${odds ? `, ${odds} not finite` : ''}`);
@@ -198,6 +199,7 @@ export function Panel({ title, keys, section, only }) {
     <figcaption><b title=${title}>${shown(title, section)}</b>
       ${splits.length > 1 ? html`<span class="pair">${keys.map((key, i) => html`<span key=${key} class=${!legend && isTrain(key) ? 'dashed' : 'solid'}><i style=${legend ? { borderColor: hue(i, dark.value) } : {}}></i>${split(key) || key}</span>`)}</span>` : splits.length ? html`<span class="pair">${splits[0]}</span>` : null}
       ${note.odds ? html`<span class="odd" title="values that were NaN or infinite; the triangles on the axis">▲ ${count(note.odds)} not finite</span>` : null}
+      ${note.pending ? html`<span class="note" title="sums of long curves, made once">summing up ${plural(note.pending, 'curve')} …</span>` : null}
       <span class="tools">
         <button type="button" aria-pressed=${log} title="logarithmic axis (l)" onClick=${() => turn({ log: flip(at.log.value, title) })}>log</button>
         <${ChartMenu} title=${title} plot=${box} ranged=${ranged} />

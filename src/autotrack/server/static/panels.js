@@ -21,7 +21,7 @@ export function sections(keys) {
   }
   const rank = name => (name === 'metrics' ? 0 : name === 'system' ? 2 : 1);
   for (const list of found.values()) {
-    for (const p of list) p.keys.sort((a, b) => isTrain(a) - isTrain(b));
+    for (const p of list) p.keys.sort((a, b) => place(a) - place(b));
     list.sort((a, b) => weight(a) - weight(b));
   }
   return [...found].sort(([a], [b]) => rank(a) - rank(b)).map(([section, list]) => ({ section, panels: list }));
@@ -29,6 +29,9 @@ export function sections(keys) {
 
 // What is looked at first stands first: losses and scores before rates, counts and the clock.
 const weight = p => (/^(epoch|lr|lr[-/].*|learning_rate)$/.test(p.title) ? 2 : p.keys.some(split) ? 0 : 1);
+
+// val, then other splits, then train.
+const place = key => (isTrain(key) ? 2 : /^val/.test(split(key)) ? 0 : 1);
 
 // A panel's name on the screen: without the section that stands above it.
 export const shown = (title, section) => (title.startsWith(section + '/') ? title.slice(section.length + 1) : title);

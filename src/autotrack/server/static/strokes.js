@@ -126,8 +126,8 @@ export function line(g, v, s, y, width) {
 }
 
 function dot(g, v, x, y) {
-  g.moveTo(v.px(x) + 2, v.py(y));
-  g.arc(v.px(x), v.py(y), 2, 0, 7);
+  g.moveTo(v.px(x) + 1.2, v.py(y));
+  g.arc(v.px(x), v.py(y), 1.2, 0, 7);
 }
 
 // Where a value was NaN or infinite.
