@@ -114,8 +114,8 @@ def main(many: int = 10_000, points: int = 1_000_000) -> None:
 
 
 def prepared(base: Path, name: str, make) -> Path:
-    """A store, made anew or found in the folder that AUTOTRACK_BENCH_STORES names."""
-    kept = os.environ.get("AUTOTRACK_BENCH_STORES")
+    """A store, made anew or found in the folder that BENCH_STORES names."""
+    kept = os.environ.get("BENCH_STORES")
     store = (Path(kept) if kept else base) / name
     if not (store / "autotrack.db").exists():
         make(store)

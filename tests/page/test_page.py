@@ -30,12 +30,23 @@ def test_the_page_names_no_foreign_host():
     assert {path.name: ours.findall(path.read_text()) for path in files if ours.search(path.read_text())} == {}
 
 
-def test_the_shell_has_no_inline_style_and_loads_every_module_at_once():
+def needed(name, found=None):
+    """The modules that a module imports at once, with those that they import."""
+    found = set() if found is None else found
+    for source in re.findall(r"^import [^;]*'\./([\w-]+\.js)';", (STATIC / name).read_text(), re.M):
+        if source not in found:
+            found.add(source)
+            needed(source, found)
+    return found
+
+
+def test_the_shell_has_no_inline_style_and_loads_what_the_first_screen_needs_at_once():
     page = (STATIC / "index.html").read_text()
     assert "style=" not in page
     assert "<style" not in page
     preloaded = re.findall(r'modulepreload" href="\./([^"]+)"', page)
-    assert sorted(name for name in preloaded if not name.startswith("vendor/")) == [name for name in MODULES if name != "main.js"]
+    assert sorted(name for name in preloaded if not name.startswith("vendor/")) == sorted(needed("main.js"))
+    assert {"table.js", "run.js", "hyper.js", "compare.js"}.isdisjoint(preloaded)
     targets = json.loads(re.search(r'importmap">(.*?)</script>', page).group(1))["imports"].values()
     assert sorted(name for name in preloaded if name.startswith("vendor/")) == sorted(target.removeprefix("./") for target in targets)
 

@@ -104,6 +104,17 @@ def test_sums_go_with_their_run(long):
     assert (rows(store), rows(store, "select count(*) from rollup_end")) == (0, 0)
 
 
+def test_sums_of_a_run_that_an_older_program_removed_go_with_the_next_purge(long):
+    store, _ = long
+    asked(store, 100, "step", None)
+    with contextlib.closing(sqlite3.connect(store.path)) as db:
+        db.execute("delete from metric_summary")
+        db.execute("delete from run")
+        db.commit()
+    store.purge(0)
+    assert (rows(store), rows(store, "select count(*) from rollup_end")) == (0, 0)
+
+
 def test_while_somebody_else_writes_sums_wait(long):
     store, _ = long
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:

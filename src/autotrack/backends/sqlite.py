@@ -96,6 +96,9 @@ class SqliteBackend:
             db.execute("delete from run where id in (select value from json_each(?))", asked)  # and, by cascade, what refers to it
             if not found:
                 db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+                gone = "run_id in (select run_id from rollup_end where run_id not in (select id from run))"
+                db.execute(f"delete from rollup where {gone}")  # of runs that a program removed that knew nothing of sums
+                db.execute(f"delete from rollup_end where {gone}")
         return len(found)
 
     def _purge_points(self) -> bool:
@@ -171,11 +174,12 @@ class SqliteBackend:
 
         def read() -> tuple[list[Buckets], list[rollups.SqliteCurve]]:
             with connections.reading() as db:
-                found = sqlite_read.places(db, run_ids, keys)
-                curves = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in found]
-                others = []
-                if isinstance(x, tuple):
-                    others = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in sqlite_read.places(db, run_ids, [x[1]])]
+
+                def curves_of(keys: Sequence[str]) -> list[rollups.SqliteCurve]:
+                    places = sqlite_read.places(db, run_ids, keys)
+                    return [rollups.SqliteCurve(db, place, may_keep=connections.can_write, with_ends=x != "step") for place in places]
+
+                curves, others = curves_of(keys), curves_of([x[1]]) if isinstance(x, tuple) else []
                 made = grid.buckets(curves, {other.run_id: other for other in others}, points, x, window, lead)
                 return made, [curve for curve in [*curves, *others] if curve.is_behind]
 

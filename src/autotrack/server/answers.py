@@ -57,6 +57,8 @@ def exact(value: Any) -> Any:
 
 def word(value: Any) -> str:
     """A value that is no number as the query box writes it."""
+    if value is True or value is False:
+        return "true" if value else "false"
     return value if isinstance(value, str) else json.dumps(exact(value), ensure_ascii=False)
 
 
@@ -67,7 +69,7 @@ def column(found: Column) -> dict[str, Any]:
     if kinds <= {int, float}:
         if int in kinds and any(isinstance(value, int) and abs(value) > EXACT for value in values):
             return {"kind": "mixed", "rows": rows, "values": [exact(value) for value in values]}
-        return {"kind": "number", "rows": rows, "values": list(values)}
+        return {"kind": "number", "rows": rows, "values": [value if value == value else None for value in values]}
     if not kinds & {int, float}:
         return {"kind": "word", "rows": rows, **coded(values if kinds == {str} else [word(value) for value in values])}
     return {"kind": "mixed", "rows": rows, "values": [exact(v) if type(v) in (int, float) else word(v) for v in values]}

@@ -101,7 +101,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from autotrack.artifacts import ArtifactStore
-from autotrack.backends.protocol import Axis, Backend
+from autotrack.backends.protocol import Axis, Backend, Keys
 from autotrack.difference import PER_PROCESS, area, flattened, same
 from autotrack.errors import BackendUnavailable, NotFound, QueryError, RecordRejected
 from autotrack.glance import telling
@@ -127,11 +127,12 @@ class Api:
     def __init__(self, backend: Backend, artifacts: ArtifactStore, place: str = "", version: str = "") -> None:
         self._backend, self._artifacts = backend, artifacts
         self._place, self._version = place, version
-        self._kept: dict[tuple[Any, ...], tuple[int, float, bytes]] = {}
+        self._kept: dict[tuple[Any, ...], tuple[int, float, Any]] = {}
 
     def home(self, _: Ask) -> bytes:
         """All experiments, what runs, what failed last."""
-        return self._unless_changed(("home",), self._home)
+        text: bytes = self._unless_changed(("home",), lambda: answers.to_json(self._home()))
+        return text
 
     def _home(self) -> dict[str, Any]:
         cursor, now = self._cursor(), time.time()
@@ -168,7 +169,8 @@ class Api:
     def runs(self, ask: Ask) -> bytes:
         """The runs of an experiment, and the names of what they hold."""
         experiment, query = ask.text("experiment", default=""), ask.query()
-        return self._unless_changed(("runs", experiment, query.deleted), lambda: self._runs(experiment, query))
+        text: bytes = self._unless_changed(("runs", experiment, query.deleted), lambda: answers.to_json(self._runs(experiment, query)))
+        return text
 
     def _runs(self, experiment: str, query: Query) -> dict[str, Any]:
         cursor = self._cursor()
@@ -203,8 +205,7 @@ class Api:
         text = ask.text("q", 10_000, default="")
         at = min(ask.whole("at", 0, 10_000, default=len(text)), len(text))
         query = ask.query()
-        keys = self._backend.keys(query)
-        start, found = completing.choices(text[:at], keys, lambda field: self._backend.table(query, [field]).columns[0].values)
+        start, found = completing.choices(text[:at], self._keys(ask), lambda field: self._backend.table(query, [field]).columns[0].values)
         return {"from": start, "to": at, "choices": found}
 
     def series(self, ask: Ask) -> bytes:
@@ -300,7 +301,7 @@ class Api:
     def importance(self, ask: Ask) -> Any:
         """Which params go with a target."""
         query, target = ask.query(ask.text("q", 10_000, default="")), column(ask.one("target"))
-        params = list(self._backend.keys(query).varying)[: 2 * COLUMNS]
+        params = list(self._keys(ask).varying)[: 2 * COLUMNS]
         found, *columns = self._backend.table(query, [target, *(Field("params", key) for key in params)]).columns
         count, told = importance(found, dict(zip(params, columns, strict=True)))
         return {"runs": count, "params": told}
@@ -378,17 +379,23 @@ class Api:
             raise Refused(404, f"there is no run {missing[0][:40]!r}")
         return ids
 
-    def _unless_changed(self, key: tuple[Any, ...], make: Callable[[], dict[str, Any]]) -> bytes:
-        """The answer that was given last, if nothing was written since; else a new one."""
+    def _unless_changed(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What was made last for this key, if nothing was written since; else it is made again."""
         pulse, now = self._backend.pulse(), time.monotonic()
         kept = self._kept.get(key)
         if kept is not None and kept[0] == pulse and now - kept[1] < FRESH_S:
             return kept[2]
-        text = answers.to_json(make())
+        made = make()
         while len(self._kept) >= KEPT:
             self._kept.pop(next(iter(self._kept), key), None)
-        self._kept[key] = pulse, now, text
-        return text
+        self._kept[key] = pulse, now, made
+        return made
+
+    def _keys(self, ask: Ask) -> Keys:
+        """The keys of an experiment's runs."""
+        query = ask.query()
+        keys: Keys = self._unless_changed(("keys", ask.text("experiment", default=""), query.deleted), lambda: self._backend.keys(query))
+        return keys
 
 
 def _axis(given: Any) -> Axis:

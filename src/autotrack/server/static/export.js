@@ -5,7 +5,6 @@ import { join, list } from './address.js';
 import { copy } from './empty.js';
 import { ema } from './curves.js';
 import { html } from './html.js';
-import { csvOf, markdownOf, pythonOf, svgOf } from './written.js';
 import { at, say, turn } from './state.js';
 
 export function save(name, blob) {
@@ -30,10 +29,10 @@ const ACTIONS = {
       say('picture copied');
     } catch { save(title + '.png', blob); }
   }],
-  svg: ['save SVG', (chart, title) => save(title + '.svg', new Blob([svgOf(chart, s => (s.group ? s.y : ema(s, chart.options.tau)), title)], { type: 'image/svg+xml' }))],
-  csv: ['save CSV', (chart, title) => save(title + '.csv', new Blob([csvOf(chart.series, chart.options.xName)], { type: 'text/csv' }))],
-  table: ['copy as table', chart => copy(markdownOf(chart.series, chart.options.xName), 'table copied')],
-  python: ['copy Python', (chart, title, curves) => copy(pythonOf(curves.ids(), curves.keys, title, chart.options.log), 'Python copied')],
+  svg: ['save SVG', async (chart, title) => save(title + '.svg', new Blob([(await import('./written.js')).svgOf(chart, s => (s.group ? s.y : ema(s, chart.options.tau)), title)], { type: 'image/svg+xml' }))],
+  csv: ['save CSV', async (chart, title) => save(title + '.csv', new Blob([(await import('./written.js')).csvOf(chart.series, chart.options.xName)], { type: 'text/csv' }))],
+  table: ['copy as table', async chart => copy((await import('./written.js')).markdownOf(chart.series, chart.options.xName), 'table copied')],
+  python: ['copy Python', async (chart, title, curves) => copy((await import('./written.js')).pythonOf(curves.ids(), curves.keys, title, chart.options.log), 'Python copied')],
 };
 
 export function act(name, plot, title) { return ACTIONS[name][1](plot.chart, title, plot.curves); }

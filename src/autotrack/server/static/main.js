@@ -2,21 +2,34 @@
 
 import { render } from 'preact';
 import { Charts, Knobs } from './charts.js';
-import { Compare } from './compare.js';
 import { count } from './format.js';
 import { Home, experiments } from './home.js';
 import { html } from './html.js';
-import { Hyper } from './hyper.js';
 import { Help, listen } from './keys.js';
 import { Query } from './query.js';
-import { Run } from './run.js';
 import * as runs from './runs.js';
-import { at, dark, effect, elsewhere, flipTheme, go, help, link, listOpen, online, toast, untracked } from './state.js';
-import { Table } from './table.js';
+import { at, dark, effect, elsewhere, flipTheme, go, help, link, listOpen, online, signal, toast, untracked } from './state.js';
+
+// A view's module comes when it is first shown, or when the browser has time: the first screen waits for none but its own.
+function later(load, name) {
+  const there = signal(null);
+  const get = () => load().then(module => { there.value = module[name]; });
+  const View = () => {
+    if (!there.value) { get(); return null; }
+    return html`<${there.value} />`;
+  };
+  (globalThis.requestIdleCallback || setTimeout)(get, { timeout: 4000 });
+  return View;
+}
 
 // A view that comes later (models, sweeps) is a line here.
-const TABS = [['charts', 'Charts', Charts], ['table', 'Table', Table], ['compare', 'Compare', Compare], ['hyper', 'Hyperparameters', Hyper]];
-const VIEWS = new Map([...TABS.map(([tab, , View]) => [tab, View]), ['run', Run], ['home', Home]]);
+const TABS = [
+  ['charts', 'Charts', Charts],
+  ['table', 'Table', later(() => import('./table.js'), 'Table')],
+  ['compare', 'Compare', later(() => import('./compare.js'), 'Compare')],
+  ['hyper', 'Hyperparameters', later(() => import('./hyper.js'), 'Hyper')],
+];
+const VIEWS = new Map([...TABS.map(([tab, , View]) => [tab, View]), ['run', later(() => import('./run.js'), 'Run')], ['home', Home]]);
 export const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
 
 function Link({ to, children, ...rest }) {
