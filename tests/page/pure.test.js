@@ -10,6 +10,7 @@ import { clauses, field, word } from '../../src/autotrack/server/static/clauses.
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
 import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
+import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
 import { headline, lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
 import { look, outliers } from '../../src/autotrack/server/static/view.js';
 import { csv, markdown } from '../../src/autotrack/server/static/written.js';
@@ -78,7 +79,6 @@ test('a live run is a row more, and rows never move', () => {
   assert.equal(c.value('metrics.loss', 150), 7);
   c.set('metrics.loss', 151, 'auto');
   assert.deepEqual([c.value('metrics.loss', 150), c.value('metrics.loss', 151), c.value('metrics.loss', 0)], ['7', 'auto', '0.3']);
-  assert.equal(c.varies('metrics.loss'), true);
 });
 
 test('smoothing keeps its value at one x when curves are thinned and when they are zoomed with their run-up', () => {
@@ -156,6 +156,15 @@ test('train and val of one name share a panel; metrics first, system last', () =
   ]);
   assert.deepEqual(headline(['train/loss', 'val/acc', 'val/loss', 'lr', 'system/cpu']), ['val/acc', 'val/loss', 'train/loss']);
   assert.deepEqual(['val/loss', 'acc', 'foo'].map(lessIsBetter), [true, false, null]);
+});
+
+test('groups stand in the order in which the sorted lines bring them', () => {
+  const items = [2, 0, 1, 3].map(row => ({ row })), value = row => ['adam', 'sgd', 'sgd', undefined][row];
+  const told = shut => grouped(items, value, new Set(shut)).map(item => (item.head ? [item.head.key, item.head.rows] : item.row));
+  assert.deepEqual(told([]), [['sgd', [2, 1]], 2, 1, ['adam', [0]], 0, ['', [3]], 3]);
+  assert.deepEqual(told(['sgd']), [['sgd', [2, 1]], ['adam', [0]], 0, ['', [3]], 3]);
+  assert.deepEqual(summary([1, 3, NaN, undefined]), { n: 2, mean: 2, min: 1, max: 3 });
+  assert.equal(summary([NaN]), null);
 });
 
 test('a run keeps its colour, and the ninth takes a dash', () => {

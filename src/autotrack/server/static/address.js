@@ -2,7 +2,7 @@
 
 export const DEFAULT = {
   e: '', tab: '', run: '', q: '', sort: '-created', draw: '30', s: '0.35', x: 'step', x0: '', x1: '', log: '', find: '', color: 'run', band: '',
-  cols: '', pick: '', base: '', axes: '', big: '', hide: '', shut: '', y: '', fold: '',
+  cols: '', pick: '', base: '', axes: '', big: '', hide: '', shut: '', y: '', fold: '', group: '',
 };
 
 export function read(search) {

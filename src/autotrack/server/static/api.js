@@ -2,7 +2,7 @@
 
 import { decode } from './curves.js';
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, problem) { super(problem); this.status = status; }
 }
 

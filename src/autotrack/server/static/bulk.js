@@ -11,7 +11,7 @@ import * as runs from './runs.js';
 import { at, go, turn } from './state.js';
 import { csv, markdown } from './written.js';
 
-export function cellsOf(rows, columns) {
+function cellsOf(rows, columns) {
   return rows.map(row => columns.map(column => {
     const v = runs.table.value(column, row);
     return (column === 'created' || column === 'ended') && v ? new Date(v * 1000).toISOString() : v;

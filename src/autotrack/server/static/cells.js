@@ -7,7 +7,7 @@ import { html } from './html.js';
 import * as runs from './runs.js';
 import { go, link } from './state.js';
 
-export function shownText(column, row) {
+function shownText(column, row) {
   const { table } = runs, value = table.value(column, row);
   if (column === 'created' || column === 'ended') return value ? ago(value) : '';
   if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? span(Date.now() / 1000 - table.created[row]) : '') : span(value);
@@ -16,7 +16,7 @@ export function shownText(column, row) {
   return typeof value === 'number' && whole.length > 9 ? minus(String(+value.toPrecision(6))) : whole; // all digits are in the title
 }
 
-export const editable = column => column === 'name' || column === 'notes' || column.startsWith('tags.');
+const editable = column => column === 'name' || column === 'notes' || column.startsWith('tags.');
 
 // An input in the place of a text; Enter keeps, Escape leaves.
 export function Edit({ value, done, label }) {

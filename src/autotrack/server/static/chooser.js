@@ -21,7 +21,7 @@ export function columnsShown() {
   return ['name', ...told.filter(column => column !== 'name')];
 }
 
-export function choose(columns) {
+function choose(columns) {
   const same = join(columns) === join(usual());
   remember('cols.' + at.e.value, same ? null : columns);
   turn({ cols: same ? '' : join(columns) });

@@ -121,23 +121,9 @@ export class Columns {
       return noX || noY ? noX - noY : sign * (x < y ? -1 : x > y ? 1 : 0);
     };
   }
-
-  // Whether a column has more than one value among all runs (a run that lacks it counts as none).
-  varies(name) {
-    const column = this.columns.get(name);
-    if (!column) return undefined;
-    const cells = column.values || column.codes, none = column.values ? NaN : -1;
-    let first = none;
-    for (let row = 0; row < this.size; row++) {
-      if (Object.is(cells[row], none)) continue;
-      if (Object.is(first, none)) first = cells[row];
-      else if (cells[row] !== first) return true;
-    }
-    return false;
-  }
 }
 
-export function valueOf(column, row) {
+function valueOf(column, row) {
   if (!column) return undefined;
   if (column.text) return column.text[row];
   if (column.words) return column.codes[row] < 0 ? undefined : column.words[column.codes[row]];

@@ -16,7 +16,7 @@ export function decode(buffer) {
   return head;
 }
 
-export function ascends(x, n) {
+function ascends(x, n) {
   for (let i = 1; i < n; i++) if (!(x[i] >= x[i - 1])) return false;
   return true;
 }

@@ -6,7 +6,7 @@ import { html } from './html.js';
 import * as runs from './runs.js';
 import { at, go, say } from './state.js';
 
-export const START = 'import autotrack\n\nautotrack.autolog()';
+const START = 'import autotrack\n\nautotrack.autolog()';
 
 export async function copy(text, what = 'copied') {
   try { await navigator.clipboard.writeText(text); say(what); } catch { say('this browser does not let a page copy here'); }

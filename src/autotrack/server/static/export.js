@@ -35,7 +35,7 @@ const ACTIONS = {
   python: ['copy Python', async (chart, title, curves) => copy((await import('./written.js')).pythonOf(curves.ids(), curves.keys, title, chart.options.log), 'Python copied')],
 };
 
-export function act(name, plot, title) { return ACTIONS[name][1](plot.chart, title, plot.curves); }
+function act(name, plot, title) { return ACTIONS[name][1](plot.chart, title, plot.curves); }
 
 export function ChartMenu({ title, plot, ranged }) {
   const [open, set] = useState(false), box = useRef();

@@ -12,7 +12,7 @@ const overview = signal(null), problem = signal('');
 export const experiments = signal([]);
 
 let due = 0, busy = false;
-export async function refresh() {
+async function refresh() {
   if (busy) return;
   busy = true;
   try {

@@ -19,7 +19,7 @@ const AXES = 7;
 export { spent };
 
 // Axes as the address says, or the params that vary; the last one is the target.
-export function axesShown() {
+function axesShown() {
   const told = list(at.axes.value), { varying, params, headline, metrics } = runs.facts.value;
   if (told.length > 1) return told;
   const target = told[0] || (headline[0] ?? metrics.find(key => !key.startsWith('system/'))) && (told[0] || 'metrics.' + (headline[0] ?? metrics.find(key => !key.startsWith('system/'))));

@@ -36,7 +36,7 @@ function out() {
   else if (at.q.value) go({ q: '' });
 }
 
-export const KEYS = [
+const KEYS = [
   ['/', 'filter', () => document.getElementById('q')?.focus()],
   ['1', 'charts', open('charts')], ['2', 'table', open('table')], ['3', 'compare', open('compare')], ['4', 'hyperparameters', open('hyper')], ['5', 'home', open('home')],
   ['j', 'next run', () => walk(1)], ['k', 'previous run', () => walk(-1)],

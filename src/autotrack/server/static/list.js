@@ -27,7 +27,7 @@ export function useWindow() {
 }
 
 // The metric that the list shows: what it is sorted by, or the one that says most.
-export function listColumn() {
+function listColumn() {
   const by = at.sort.value.split(',')[0].replace(/^-/, '');
   if (by.startsWith('metrics.') || by.startsWith('params.')) return by;
   const { headline, curves } = runs.facts.value, first = headline.find(key => curves.includes(key)) || headline[0];

@@ -11,9 +11,15 @@ import * as runs from './runs.js';
 import { at, dark, effect, elsewhere, flipTheme, go, help, link, listOpen, online, signal, toast, untracked } from './state.js';
 
 // A view's module comes when it is first shown, or when the browser has time: the first screen waits for none but its own.
+let dress = null;
+const dressed = () => (dress ||= new Promise(done => {
+  const sheet = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: './more.css', onload: done, onerror: done });
+  document.head.append(sheet);
+}));
+
 function later(load, name) {
   const there = signal(null);
-  const get = () => load().then(module => { there.value = module[name]; });
+  const get = () => Promise.all([load(), dressed()]).then(([module]) => { there.value = module[name]; });
   const View = () => {
     if (!there.value) { get(); return null; }
     return html`<${there.value} />`;
@@ -30,7 +36,7 @@ const TABS = [
   ['hyper', 'Hyperparameters', later(() => import('./hyper.js'), 'Hyper')],
 ];
 const VIEWS = new Map([...TABS.map(([tab, , View]) => [tab, View]), ['run', later(() => import('./run.js'), 'Run')], ['home', Home]]);
-export const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
+const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
 
 function Link({ to, children, ...rest }) {
   return html`<a ...${rest} href=${link(to)} onClick=${e => { if (!e.ctrlKey && !e.metaKey && !e.shiftKey) { e.preventDefault(); go(to); } }}>${children}</a>`;

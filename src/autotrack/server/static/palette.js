@@ -1,8 +1,8 @@
 // Which run has which colour. Computed, not chosen by eye: the least distance of any two (CIE76; halved for normal sight) over normal,
 // protan, deutan and tritan sight is 20 on light paper and 24 on dark; contrast with the paper is 3:1 or more.
 
-export const LIGHT = ['#3366cc', '#cc7755', '#007700', '#880077', '#999911', '#663344', '#ee5588', '#334411'];
-export const DARK = ['#77aaff', '#bb6600', '#ccdd55', '#cc1144', '#00eeaa', '#8844bb', '#ffaadd', '#007788'];
+const LIGHT = ['#3366cc', '#cc7755', '#007700', '#880077', '#999911', '#663344', '#ee5588', '#334411'];
+const DARK = ['#77aaff', '#bb6600', '#ccdd55', '#cc1144', '#00eeaa', '#8844bb', '#ffaadd', '#007788'];
 export const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 
 // Blue, magenta, orange; lightness rises all the way.

@@ -19,7 +19,7 @@ const xAsked = () => (xKind() === 'metric' ? { metric: bare(at.x.value) } : at.x
 export const zoomed = () => (at.x0.value === '' ? null : [+at.x0.value, +at.x1.value]);
 
 // The range of y that somebody set for a panel: `y=loss:0:2`.
-export function yRange(title) {
+function yRange(title) {
   for (const item of list(at.y.value)) {
     const told = /^(.*):([^:]*):([^:]*)$/.exec(item);
     if (told && told[1] === title && +told[3] > +told[2]) return [+told[2], +told[3]];
@@ -27,7 +27,7 @@ export function yRange(title) {
   return null;
 }
 
-export function setRange(a, b, small = false) {
+function setRange(a, b, small = false) {
   if (a === null) { go({ x0: '', x1: '' }); return; }
   const round = v => (xKind() === 'step' ? Math.round(v) : +v.toPrecision(15));
   const change = { x0: String(round(a)), x1: String(round(b)) };

@@ -17,7 +17,7 @@ import * as runs from './runs.js';
 import { at, go, link, turn } from './state.js';
 
 // Everything of a run; asked for again when something of it changed, at most once a second.
-export function useRun(id) {
+function useRun(id) {
   const [state, set] = useState({ id: '', run: null, problem: '' });
   useEffect(() => {
     if (!id) { set({ id, run: null, problem: '' }); return undefined; }
@@ -81,7 +81,7 @@ function Failure({ error, traceback }) {
 }
 
 // A section of what stands beside the curves; open or shut is kept in this tab's address.
-export function Fold({ name, title, n, shut = false, children }) {
+function Fold({ name, title, n, shut = false, children }) {
   const key = 'run-' + name, open = at.shut.value.split(',').includes(key) === shut;
   return html`<section class="card fact"><h2><button type="button" aria-expanded=${open} onClick=${() => { const all = at.shut.value.split(',').filter(Boolean), i = all.indexOf(key); if (i < 0) all.push(key); else all.splice(i, 1); turn({ shut: all.join(',') }); }}><i class=${'twist' + (open ? ' open' : '')}></i>${title}${n === undefined ? null : html` <em>${n}</em>`}</button></h2>${open ? children : null}</section>`;
 }

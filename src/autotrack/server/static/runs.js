@@ -49,7 +49,7 @@ export async function open(experiment) {
     searched = q;
     hits.value = found && found.rows ? new Set(found.rows) : null;
     problem.value = found && found.problem ? found : null;
-    facts.value = { params: got.params, metrics: got.metrics, tags: got.tags, varying: got.varying, headline: got.headline, curves: got.curves };
+    facts.value = named(got);
     ready.value = true;
     rev.value++;
   });
@@ -162,13 +162,13 @@ const searchSoon = () => { again ||= setTimeout(() => { again = 0; search(); }, 
 
 // What comes live: runs are merged as rows, last values into columns, points go to the charts.
 function arrived(change) {
-  let changed = false;
+  let changed = false, fresh = false;
   const before = facts.peek(), names = { curves: new Set(before.curves), params: new Set(before.params), metrics: new Set(before.metrics), tags: new Set(before.tags) };
   for (const brief of change.runs) {
     if (!inside(brief.experiment)) continue;
     const known = table.byId.get(brief.id);
     if (brief.deleted) { if (known !== undefined) { table.remove([known]); changed = true; } continue; }
-    table.merge(Object.fromEntries(FIELDS.map(field => [field, [brief[field]]])));
+    fresh = table.merge(Object.fromEntries(FIELDS.map(field => [field, [brief[field]]]))) || fresh;
     if (table.gone) table.gone.delete(table.byId.get(brief.id));
     const row = table.byId.get(brief.id);
     for (const group of ['params', 'tags', 'metrics']) for (const [key, value] of Object.entries(brief[group] || {})) {
@@ -183,10 +183,22 @@ function arrived(change) {
     const grown = Object.keys(names).some(group => names[group].size !== before[group].length);
     if (grown) facts.value = { ...before, ...Object.fromEntries(Object.entries(names).map(([group, keys]) => [group, [...keys].sort()])) };
     if (changed) rev.value++;
+    if (fresh || grown) learnSoon();
   });
   for (const listener of listeners) listener(change);
   if (changed && at.q.peek().trim()) searchSoon();
 }
+
+// What new runs change in the names: which params vary now, which metrics say most. The server knows; the rows stay as they are.
+let learning = 0;
+function learnSoon() {
+  learning ||= setTimeout(async () => {
+    learning = 0;
+    const mine = table, got = await api.runs(opened).catch(() => null);
+    if (got && mine === table) facts.value = named(got);
+  }, table.size > 2000 ? 20_000 : 2000);
+}
+const named = ({ params, metrics, tags, varying, headline, curves }) => ({ params, metrics, tags, varying, headline, curves });
 
 const flat = value => (value !== null && typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
 const STATS = [['last', 1], ['min', 5], ['max', 6], ['mean', 7], ['first', 3], ['count', 0]];

@@ -27,7 +27,7 @@ export const at = Object.fromEntries(Object.keys(DEFAULT).map(name => [name, com
 export const link = change => write({ ...url.value, ...change });
 
 // What a change of experiment leaves behind.
-export const elsewhere = { q: '', run: '', hide: '', pick: '', base: '', x0: '', x1: '', cols: '', axes: '', big: '', color: 'run', band: '', log: '', find: '', y: '', fold: '', sort: DEFAULT.sort };
+export const elsewhere = { q: '', run: '', hide: '', pick: '', base: '', x0: '', x1: '', cols: '', axes: '', big: '', color: 'run', band: '', log: '', find: '', y: '', fold: '', group: '', sort: DEFAULT.sort };
 
 export const hover = signal(''); // id of the run under the pointer, in all charts and lists
 export const cursor = signal(null); // x under the pointer, in all charts

@@ -131,7 +131,7 @@ function dot(g, v, x, y) {
 }
 
 // Where a value was NaN or infinite.
-export function triangle(g, x, base) {
+function triangle(g, x, base) {
   g.beginPath();
   g.moveTo(x - 4.5, base);
   g.lineTo(x + 4.5, base);
