@@ -138,30 +138,21 @@ def print_metrics(to: Console, run: RunView) -> None:
 
 def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
     """One picture of the wanted series; else pictures of all with two points or more, those of one measure (train/loss, val/loss) in one."""
-    from autotrack.cli.curves import draw, legend
-    from autotrack.glance import weight
+    from autotrack.cli.curves import measures, picture
 
     for key in wanted:
         run.stats(key)  # says which there are
-    keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
-    pictures: dict[str, list[str]] = {"": list(wanted)} if wanted else {}
-    for key in [] if wanted else keys:
-        pictures.setdefault(key.rpartition("/")[2], []).append(key)
+    pictures = [list(wanted)] if wanted else measures(run)
     width = min(to.width, 100) if to.width < 1000 else 80
-    coloured = to.color_system is not None and not to.no_color
-    for number_of_it, group in enumerate(pictures.values()):
-        if number_of_it == PLOTS and not wanted:
-            heading(to, f"… and {len(pictures) - PLOTS} more: --curve KEY draws one")
-            return
-        shown = list(wanted) or sorted(group)[:6]
-        series: list[Series] = [run.history(key, points=max(width * 4, 400)).last_wins() for key in shown]
-        braille = printing.is_unicode() and (coloured or len(series) == 1)
-        lines = draw(series, width=width - 2, braille=braille)
+    for group in pictures[:PLOTS]:
+        series: list[Series] = [run.history(key, points=max(width * 4, 400)).last_wins() for key in group]
+        lines = picture(to, series, width=width - 2)
         if lines:
             to.print()
-            printing.print_line(to, printing.styled("  "), legend(series, braille=braille))
         for line in lines:
             printing.print_line(to, printing.styled("  "), line)
+    if len(pictures) > PLOTS:
+        heading(to, f"… and {len(pictures) - PLOTS} more: --curve KEY draws one")
 
 
 def print_comparison(to: Console, found: Comparison) -> None:

@@ -8,7 +8,7 @@ import click
 
 from autotrack.cli import printing
 from autotrack.cli.details import print_comparison, print_run
-from autotrack.cli.doors import chosen_run, complete_run, find_run, prints, store
+from autotrack.cli.doors import chosen_run, complete_experiment, complete_run, find_run, prints, store
 from autotrack.cli.listing import folded, narrowed, print_folds, print_runs, spoken_of
 from autotrack.cli.rows import flat_run, fold_as_dict, points, run_as_dict, whole_run
 
@@ -17,7 +17,7 @@ from autotrack.cli.rows import flat_run, fold_as_dict, points, run_as_dict, whol
 @click.argument("filter", default="")
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="Lines to show.")
 @click.option("--all", "unfold", is_flag=True, help="One line for every run: neither folded nor without the runs inside runs.")
-@click.option("--experiment", metavar="NAME", help="Only this experiment.")
+@click.option("--experiment", metavar="NAME", help="Only this experiment.", shell_complete=complete_experiment)
 @click.option("--deleted", is_flag=True, help="Deleted runs too.")
 @prints
 def ls(filter: str, limit: int, unfold: bool, experiment: str | None, deleted: bool, form: str) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from autotrack import values as kept
 from autotrack.artifacts import checked_name
@@ -34,6 +34,9 @@ from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStart
 from autotrack.settings import Settings, checked_experiment
 from autotrack.values import Status
 from autotrack.views import RunView
+
+if TYPE_CHECKING:
+    from autotrack.recording.reading import StoreReader
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -350,6 +353,17 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self._name or self._stem} {self.id} {self._status}>"
+
+    def _repr_html_(self) -> str | None:
+        """The run as the store knows it by now; nothing but its ``repr`` where that cannot be asked."""
+        if self.is_silent or self._announce is not None:
+            return None
+        from autotrack.notebook import run_html  # a notebook's display alone pays
+
+        try:
+            return run_html(reading_of(self._tracker).run(self.id))
+        except AutotrackError:
+            return None
 
     # Inside
 
@@ -757,6 +771,14 @@ def log_table(name: str, rows: Any) -> None:
 def is_decorator(frame: FrameType) -> bool:
     """Whether the line that is running begins with ``@``; False where there is no source to see."""
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).lstrip().startswith("@")
+
+
+def reading_of(tracker: Tracker) -> StoreReader:
+    """The store of a tracker, with all that this process recorded in it so far."""
+    from autotrack.recording.reading import StoreReader
+
+    tracker.catch_up()
+    return StoreReader(tracker.backend, tracker.artifacts)
 
 
 def site_of(frame: FrameType | None) -> str:
