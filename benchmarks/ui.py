@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -172,9 +172,9 @@ def live(kind: str) -> None:
 
 
 def follow(address: str, cursor: str, lags: list[float]) -> None:
-    with httpx.stream("GET", f"{address}/api/live", params={"cursor": cursor}, timeout=60) as stream:
+    with suppress(httpx.HTTPError), httpx.stream("GET", f"{address}/api/live", params={"cursor": cursor}, timeout=60) as stream:
         for line in stream.iter_lines():
-            if line.startswith("data: {\"runs\""):
+            if line.startswith('data: {"runs"'):
                 now = time.time()
                 lags += [now - value for _, key, _, values, *_ in json.loads(line[6:])["points"] if key.startswith("m") for value in values[-1:]]
 
