@@ -45,6 +45,7 @@ test('no two labels of an axis are alike, however far it lies and however near i
   assert.deepEqual(labels([0, 50000, 100000]), ['0', '50k', '100k']);
   assert.deepEqual(logTicks(0.001, 10), [0.001, 0.01, 0.1, 1, 10]);
   assert.deepEqual(spanLabels([0, 3600, 7200]), ['0 h', '1 h', '2 h']);
+  assert.deepEqual(spanLabels(timeTicks(3, 400, 5)), ['2 min', '4 min', '6 min']);
 });
 
 test('marks of time stand on whole hours of the clock', () => {
