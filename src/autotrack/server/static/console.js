@@ -10,14 +10,15 @@ const EVERY_MS = 2000, MOST = 200_000; // characters
 export function Console({ id, status }) {
   const [state, set] = useState({ text: '', cut: false, problem: '', known: false }), box = useRef(), running = status === 'running';
   useEffect(() => {
-    let over = false, timer = 0, next = '';
+    let over = false, timer = 0, next = '', lines = ''; // whole lines; the one in the making comes again
     const follow = async () => {
       try {
         const got = await api.print(id, next);
         if (over) return;
-        const first = next === '';
+        const text = lines + got.text;
         next = got.next;
-        if (got.text || first) set(s => ({ text: ((first ? '' : s.text) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
+        lines = text.slice(0, text.lastIndexOf('\n') + 1).slice(-MOST);
+        set(s => (s.known && s.text === text.slice(-MOST) ? s : { text: text.slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
       } catch (error) {
         if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.message }));
       }
