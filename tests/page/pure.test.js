@@ -138,6 +138,9 @@ test('a band is the mean and range of its curves where they are', () => {
 });
 
 test('a chart shows one point, no point, and a true logarithm', () => {
+  const flat = curve(upTo(50), upTo(50).map(i => (i % 2 ? 3 : 3 + 4e-16)));
+  assert.ok(look([flat], { range: null, y: null, log: false, tau: 2, kind: 'step' }, 400, 200).ys.length > 1);
+  assert.deepEqual(ticks(3, 3 + 4e-16, 5), []);
   for (const series of [[], [curve([5], [1])], [curve([], [])], [curve([0, 1], [NaN, NaN])]]) {
     const v = look(series, { range: null, y: null, log: false, tau: 0, kind: 'step' }, 400, 200);
     assert.ok(v.b > v.a && v.d > v.c && v.ys.length > 1);

@@ -63,8 +63,8 @@ function upDown(series, a, b, { log, tau }) {
     for (const o of outliers(s, tau, raw)) if (s.x[o] >= a && s.x[o] <= b) see(s.y[o]);
   }
   if (!(d >= c)) return log ? [.1, 1] : [0, 1];
-  if (log) return c === d ? [c / 2, d * 2] : [c / (d / c) ** .03, d * (d / c) ** .03];
-  if (c === d) { const half = Math.abs(c) * .1 || .5; return [c - half, d + half]; }
+  if (log) return d / c < 1 + 1e-12 ? [c / 2, d * 2] : [c / (d / c) ** .03, d * (d / c) ** .03];
+  if (d - c <= 1e-12 * Math.max(Math.abs(c), Math.abs(d))) { const half = Math.abs(c) * .1 || .5; return [c - half, d + half]; } // flat, but for rounding
   const margin = (d - c) * .05;
   return [c - margin, d + margin];
 }
