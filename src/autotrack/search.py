@@ -64,6 +64,11 @@ class RunList(list[RunView]):
         more = [f"… and {len(self) - SHOWN} more"] if len(self) > SHOWN else []
         return "\n".join([f"{len(self)} run{'s' * (len(self) != 1)}", *texts, *more])
 
+    def _repr_html_(self) -> str:
+        from autotrack.notebook import runs_html  # a notebook's display alone pays
+
+        return runs_html(self)
+
 
 def search_runs(filter: str = "", *, order_by: str = "", limit: int | None = 100, offset: int = 0, deleted: bool = False) -> RunList:
     """The runs that fit ``filter``, newest first or by ``order_by``; all of the store with ``limit=None``.
@@ -108,6 +113,11 @@ class Comparison:
             lines.append(f"{name}:")
             lines += [f"  {key}: " + "  |  ".join(shortened(value) for value in values) for key, values in differences.items()]
         return "\n".join(lines if len(lines) > 1 else [*lines, "no difference"])
+
+    def _repr_html_(self) -> str:
+        from autotrack.notebook import comparison_html  # a notebook's display alone pays
+
+        return comparison_html(self.runs, self)
 
 
 def compare(*runs: RunView | str) -> Comparison:

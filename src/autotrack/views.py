@@ -79,6 +79,11 @@ class Series:
             return self
         return Series(self.run_id, self.key, self.steps[keep], self.times[keep], self.values[keep], self.total)
 
+    def _repr_html_(self) -> str:
+        from autotrack.notebook import series_html  # a notebook's display alone pays
+
+        return series_html(self)
+
     def to_pandas(self) -> pd.DataFrame:
         """A frame with the columns ``step``, ``time`` (UTC) and ``value``."""
         import pandas as pd  # extra
@@ -89,9 +94,7 @@ class Series:
 class Reader(Protocol):
     """What a view asks for later: the store that it came from."""
 
-    def series(
-        self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None
-    ) -> list[Series]:
+    def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
         """See Backend.series."""
 
     def children(self, run_id: str) -> list[RunView]:
@@ -177,6 +180,11 @@ class RunView:
 
     def __repr__(self) -> str:
         return f"<RunView {self.name} {self.id} {self.status}>"
+
+    def _repr_html_(self) -> str:
+        from autotrack.notebook import run_html  # a notebook's display alone pays
+
+        return run_html(self)
 
     @property
     def duration_s(self) -> float | None:

@@ -126,3 +126,36 @@ def test_a_loop_ends_with_its_cell_and_goes_on_in_another(store):
     assert told == ["[('finished', None, 5)]", "[('failed', 'ValueError: too hot', 8)]", "[('interrupted', 'KeyboardInterrupt', 10)]"]
     (run,) = autotrack.search_runs()
     assert (run.status, len(autotrack.get_run(run.id).history("train/loss"))) == ("finished", 12)
+
+
+SHOWN = """
+import autotrack
+with autotrack.start_run("<script>alert(1)</script>", params={"lr": 0.1, "<img src=x onerror=alert(2)>": "</td>"}) as run:
+    for step in range(20):
+        autotrack.log({"train/loss": 1 / (step + 1), "val/loss": 1.5 / (step + 1)}, step=step)
+with autotrack.start_run("b", params={"lr": 0.2}) as other:
+    autotrack.log({"val/loss": 0.25}, step=0)
+"""
+
+
+def test_what_is_displayed_is_static_html(store):
+    view = "autotrack.get_run(run.id)"
+    shown = ["run", view, "autotrack.search_runs()", f"{view}.history('val/loss')", "autotrack.compare(run.id, other.id)"]
+    book = execute(store, SHOWN, *shown, "autotrack.start_run('going on')")
+    pages = [output["data"]["text/html"] for cell in book.cells for output in cell.outputs]
+    assert len(pages) == len(shown) + 1
+    for page in pages:
+        assert "<script" not in page
+        assert "<img" not in page
+        assert "http" not in page
+    assert [("<svg" in page, "<table" in page) for page in pages[:5]] == [(True, True), (True, True), (False, True), (True, False), (False, True)]
+    assert pages[0] == pages[1]
+    assert "&lt;script&gt;alert(1)" in pages[2]
+    assert "running" in pages[5]
+    assert all("text/plain" in output["data"] for cell in book.cells for output in cell.outputs)
+
+
+def test_a_display_that_cannot_be_had_is_no_error(store):
+    book = execute(store, "import autotrack\nautotrack.configure(disabled=True)\nautotrack.start_run()", "autotrack.search_runs()")
+    assert "text/html" not in book.cells[0].outputs[0]["data"]
+    assert "0 runs" in book.cells[1].outputs[0]["data"]["text/html"]

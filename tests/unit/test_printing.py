@@ -1,5 +1,6 @@
 """What every command prints with."""
 
+import io
 import math
 
 import pytest
@@ -104,3 +105,32 @@ def test_in_a_narrow_terminal_columns_of_little_weight_go(capsys):
     assert max(map(len, table(60, capsys))) <= 60
     assert table(30, capsys)[0].split() == ["ID", "NAME", "STATUS"]
     assert table(20, capsys) == ["ID     NAME", "01ABC  LogisticRegr…"]
+
+
+def small_table(width):
+    from rich.console import Console
+
+    to = Console(width=width, file=io.StringIO(), highlight=False, markup=False)
+    columns = [
+        printing.Column("ID"),
+        printing.Column("NAME", least=5, good=10),
+        printing.Column("MORE", 1, least=4, good=6),
+        printing.Column("TIME", 2, right=True),
+    ]
+    printing.print_table(to, columns, [[printing.styled(cell) for cell in ("01", "a long name", "0.123456", "12 s")]])
+    return [line.rstrip() for line in to.file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (31, "01  a long name  0.123456  12 s"),
+        (29, "01  a long na…  0.1234…  12 s"),
+        (28, "01  a long na…  0.123…  12 s"),
+        (27, "01  a long name  0.123456"),  # the time goes before the others are cut too much
+        (19, "01  a long name"),
+        (9, "01  a lo…"),
+    ],
+)
+def test_a_name_is_cut_after_what_weighs_less_has_gone(width, shown):
+    assert small_table(width)[1] == shown

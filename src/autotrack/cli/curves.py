@@ -9,18 +9,39 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from autotrack.cli.printing import clean, number
+from autotrack.cli.printing import clean, is_unicode, number
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
-    from autotrack.views import Series
+    from autotrack.views import RunView, Series
 
 COLOURS = ("cyan", "yellow", "green", "magenta", "red", "blue")
 LETTERS = "*+ox#@"
+MOST = 6  # curves in one picture
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
 Points = list[tuple[float, float]]
+
+
+def measures(run: RunView) -> list[list[str]]:
+    """The series of a run that make a picture, those of one measure (train/loss, val/loss) together; what says most comes first."""
+    from autotrack.glance import weight
+
+    keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        groups.setdefault(key.rpartition("/")[2], []).append(key)
+    return [sorted(group)[:MOST] for group in groups.values()]
+
+
+def picture(to: Console, curves: Sequence[Series], *, width: int, height: int = 10) -> list[Text]:
+    """A legend and the picture below it; no lines if no point is finite."""
+    coloured = to.color_system is not None and not to.no_color
+    braille = is_unicode() and (coloured or len(curves) == 1)
+    lines = draw(curves, width=width, height=height, braille=braille)
+    return [legend(curves, braille=braille), *lines] if lines else []
 
 
 def draw(curves: Sequence[Series], *, width: int, height: int = 10, braille: bool = True) -> list[Text]:

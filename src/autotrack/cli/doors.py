@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from autotrack.cli.printing import clean, moment
+from autotrack.cli.printing import clean, moment, plural
 from autotrack.errors import AutotrackError, QueryError, RunNotFound
 
 if TYPE_CHECKING:
@@ -193,12 +196,33 @@ def chosen_run(reference: str | None, last: bool) -> RunView:
     return get_run(newest[0].id)
 
 
-def complete_run(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Ids for the shell's completion; none where there is no store."""
+def newest_runs(most: int = 200) -> Sequence[RunView]:
+    """For the shell's completion, without what costs; none where there is no store."""
     try:
-        store()
-        from autotrack.search import search_runs
+        here = store()
+        from autotrack.query import Query
 
-        return [run.id for run in search_runs(limit=200) if run.id.startswith(begun.upper())]
+        return here.backend.runs(Query(limit=most), fields=())
     except AutotrackError:
         return []
+
+
+def complete_run(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem[str]]:
+    """Names of runs for the shell, and ids of those whose name another one has too, or a shell would read as more than a word."""
+    runs = newest_runs()
+    counts = Counter(run.name for run in runs)
+    words = {run.id: run.name if counts[run.name] == 1 and is_word(run.name) else run.id for run in runs}
+    found = [(words[run.id], run) for run in runs if words[run.id].startswith(begun)]
+    found = found or [(run.id, run) for run in runs if run.id.startswith(begun.upper())]
+    return [CompletionItem(word, help=clean(f"{run.name} {run.status}" if word == run.id else run.status)) for word, run in found]
+
+
+def complete_experiment(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem[str]]:
+    """Experiments of the newest runs."""
+    counts = Counter(run.experiment for run in newest_runs(1000) if is_word(run.experiment))
+    return [CompletionItem(name, help=plural(count, "run")) for name, count in counts.items() if name.startswith(begun)]
+
+
+def is_word(name: str) -> bool:
+    """Whether every shell takes it as it is: what is completed is run at the next Enter."""
+    return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+/@-]*", name) is not None

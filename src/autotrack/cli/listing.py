@@ -54,12 +54,12 @@ def print_folds(to: Console, lines: Sequence[Fold]) -> None:
     several = len({line.first.experiment for line in lines}) > 1
     columns = [
         Column("ID", 0),
-        Column("NAME", 0, least=12),
-        Column("STATUS", 1),
-        Column("STARTED", 3),
-        Column("TIME", 4, right=True),
+        Column("NAME", 0, least=12, good=24),
+        Column("STATUS", 0, least=8),
+        Column("STARTED", 4),
+        Column("TIME", 3, right=True),
         Column("EXPERIMENT", 5 if several else 6, least=10),
-        Column("METRICS", 2, least=16),
+        Column("METRICS", 2, least=12, good=18),
     ]
     width = id_width([line.first.id for line in lines])
     rows = []
@@ -81,7 +81,7 @@ def print_folds(to: Console, lines: Sequence[Fold]) -> None:
 
 def print_runs(to: Console, runs: Sequence[RunView], fields: Sequence[Field]) -> None:
     width = id_width([run.id for run in runs])
-    columns = [Column("ID"), Column("NAME", 0, least=12), Column("STATUS", 7), Column("STARTED", 8)]
+    columns = [Column("ID"), Column("NAME", 0, least=12, good=24), Column("STATUS", 7), Column("STARTED", 8)]
     columns += [Column(printing.clean(title_of(field)), 2 + (i > 2), right=True) for i, field in enumerate(fields)]
     if not fields:
         columns.append(Column("METRICS", 2, least=16))

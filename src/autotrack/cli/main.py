@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from autotrack.cli import admin, demo, doctor, edit, export, launch, runs, ui
+from autotrack.cli import admin, completion, demo, doctor, edit, export, launch, runs, ui
+from autotrack.cli import top as watching
 from autotrack.cli.doors import Group
 
 
@@ -25,6 +26,7 @@ def cli(ctx: click.Context) -> None:
     \b
     autotrack run train.py     record an unchanged program
     autotrack ls               what was recorded
+    autotrack top              what is going on, live
     autotrack show --last      parameters, curves, environment of the last run
     """
     if ctx.invoked_subcommand is None:
@@ -34,6 +36,7 @@ def cli(ctx: click.Context) -> None:
 for command in (
     launch.run,
     runs.ls,
+    watching.top,
     runs.show,
     runs.compare,
     runs.search,
@@ -47,6 +50,7 @@ for command in (
     admin.where,
     doctor.doctor,
     demo.demo,
+    completion.completion,
 ):
     cli.add_command(command)
 

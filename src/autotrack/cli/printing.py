@@ -10,38 +10,25 @@ import errno
 import json
 import math
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+
+from autotrack.words import clean as clean
+from autotrack.words import clean_lines as clean_lines
+from autotrack.words import iso as iso
+from autotrack.words import moment as moment
+from autotrack.words import number as number
+from autotrack.words import plural as plural
+from autotrack.words import size as size
+from autotrack.words import span as span
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-# Characters that turn the direction of what follows: they make text read as something that it is not.
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 GAP = 2  # blanks between the columns of a table
 STATUS_STYLES = {"running": "cyan", "finished": "green", "failed": "red", "interrupted": "yellow", "lost": "magenta"}
-
-
-def clean(text: object) -> str:
-    """One line of text that a terminal only shows: control characters become visible escapes."""
-    return "".join(visible(letter) for letter in str(text))
-
-
-def clean_lines(text: object) -> str:
-    """The same, with line breaks and tabs kept."""
-    return "".join(letter if letter in "\n\t" else visible(letter) for letter in str(text).replace("\r\n", "\n"))
-
-
-def visible(letter: str) -> str:
-    if " " <= letter <= "~":
-        return letter
-    if letter in BIDI or unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp"):
-        return letter.encode("unicode_escape").decode("ascii")
-    return letter
 
 
 def console() -> Console:
@@ -85,60 +72,6 @@ def print_line(to: Console, *parts: Text) -> None:
     to.print(line, no_wrap=True, overflow="ellipsis", crop=True)
 
 
-def moment(seconds: float | None) -> str:
-    """A moment in UTC to the second; a query takes it in quotes."""
-    if seconds is None:
-        return ""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def iso(seconds: float | None) -> str | None:
-    """A moment as ISO 8601 in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def span(seconds: float | None) -> str:
-    """A duration in at most two units."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return f"{max(seconds, 0):.2f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} m {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} m"
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def size(count: int) -> str:
-    """A number of bytes."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-
-
-def number(value: object) -> str:
-    """A value for people: floats to four significant digits, all else as it is."""
-    if isinstance(value, bool) or not isinstance(value, float):
-        return clean(value)
-    if value == int(value) if math.isfinite(value) else False:
-        return str(int(value)) if abs(value) < 1e9 else f"{value:.4g}"
-    return f"{value:.4g}"
-
-
-def plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 @dataclass(frozen=True)
 class Column:
     """``rank``: where the terminal is too narrow, columns of the highest rank go first; of rank 0 none goes."""
@@ -146,26 +79,27 @@ class Column:
     title: str
     rank: int = 0
     least: int = 0  # below this width it is no use; 0: it is shown whole or not at all
+    good: int = 0  # before it is cut below this width, columns of a higher rank go
     right: bool = False
+
+    def needs(self, width: int) -> int:
+        """The width below which another column goes before this one, if its cells are so wide."""
+        return min(width, max(self.good, self.least) or width)
 
 
 def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
     """A table without lines that fits the terminal: columns of little weight go, long cells end in an ellipsis."""
     from rich.text import Text
 
-    shown = [i for i, column in enumerate(columns) if column.rank == 0 or any(row[i].plain for row in rows)]
-    widths = {i: max(len(columns[i].title), *(row[i].cell_len for row in rows), 0) for i in shown}
-    while sum(min(widths[i], columns[i].least or widths[i]) + GAP for i in shown) - GAP > to.width:
-        last = max(shown, key=lambda i: columns[i].rank)
-        if columns[last].rank == 0:
-            break
-        shown.remove(last)
-    excess = sum(widths[i] + GAP for i in shown) - GAP - to.width
-    for _ in range(excess):  # the widest gives way
-        wide = [i for i in shown if 0 < columns[i].least < widths[i]]
-        if not wide:
-            break
-        widths[max(wide, key=lambda i: widths[i])] -= 1
+    full = [max(len(column.title), *(row[i].cell_len for row in rows), 0) for i, column in enumerate(columns)]
+    shown = fitting(columns, full, [i for i, column in enumerate(columns) if column.rank == 0 or any(row[i].plain for row in rows)], to.width)
+    widths = {i: full[i] for i in shown}
+    for floor in (Column.needs, lambda column, _: column.least):
+        while sum(widths.values()) + GAP * (len(shown) - 1) > to.width:
+            wide = [i for i in shown if columns[i].least and widths[i] > floor(columns[i], full[i])]
+            if not wide:
+                break
+            widths[max(wide, key=lambda i: widths[i])] -= 1  # the widest gives way
     for row in [[Text(column.title, "bold") for column in columns], *rows] if any(column.title.strip() for column in columns) else rows:
         line = Text(no_wrap=True, overflow="ellipsis")
         for i in shown:
@@ -176,6 +110,18 @@ def print_table(to: Console, columns: Sequence[Column], rows: Sequence[Sequence[
             line.append_text(cell)
             line.append(" " * GAP)
         print_line(to, line)
+
+
+def fitting(columns: Sequence[Column], full: Sequence[int], there: Sequence[int], width: int) -> list[int]:
+    """Which of the columns are shown: as many as have room beside those of a lower rank."""
+    chosen: set[int] = set()
+    left = width + GAP
+    for i in sorted(there, key=lambda i: columns[i].rank):
+        need = columns[i].needs(full[i]) + GAP
+        if columns[i].rank == 0 or need <= left:
+            chosen.add(i)
+            left -= need
+    return [i for i in there if i in chosen]
 
 
 def as_json(value: Any) -> Any:

@@ -265,6 +265,7 @@ class Run:
         self._put(RunEnded(self.id, at, status, error))
         if self._checkpoints is not None:
             self._checkpoints.finish()
+        self._tracker.console.close(self.id)
         self._tracker.open.pop(self.id, None)
         if self._tracker.alone.pop(self.id, None) is not None:
             self._tracker.unwatch()
@@ -290,6 +291,7 @@ class Run:
             return
         self._status = "running"
         self._put(_beginning(self, time.time(), resumed=True))
+        _open_console(self)
         self._tracker.open[self.id] = self
         endings.expect(self._tracker)
         self.live_alone()
@@ -350,6 +352,18 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self._name or self._stem} {self.id} {self._status}>"
+
+    def _repr_html_(self) -> str | None:
+        """The run as the store knows it by now; nothing but its ``repr`` where that cannot be asked."""
+        if self.is_silent or self._announce is not None:
+            return None
+        from autotrack.notebook import run_html  # a notebook's display alone pays
+        from autotrack.recording.reading import reading_of
+
+        try:
+            return run_html(reading_of(self._tracker).run(self.id))
+        except AutotrackError:
+            return None
 
     # Inside
 
@@ -560,6 +574,7 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
     here = run._tracker
     run.started = time.time() if at is None else at
     here.journal.put(_beginning(run, run.started, resumed=resumed))
+    _open_console(run)
     here.open[run.id] = run
     here.recorded += 1
     endings.expect(here)
@@ -568,6 +583,13 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
             run.note_params(here.told)
         script()  # remembered: the environment is read in the background, where a short program may be over
         here.uploads.note_environment(run.id)
+
+
+def _open_console(run: Run) -> None:
+    here = run._tracker
+    if here.settings.console and run.parent_id not in here.open:
+        with guard("listening to what the program prints"):
+            here.console.open(run.id)
 
 
 def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
