@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
 import { Columns } from '../../src/autotrack/server/static/columns.js';
@@ -186,6 +187,11 @@ test('fields and words are written as the query language wants them', () => {
   assert.equal(word("o'neil"), "'o''neil'");
   assert.deepEqual(clauses("a > 1 and b = 'x'"), ['a > 1', "b = 'x'"]);
   assert.equal(clauses('a > 1 and (b = 1 or c = 2)').length, 1);
+});
+
+test('printed colours are kept, other controls are not, a progress bar shows what it wrote last', () => {
+  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[38;5;200mx\x1b[39m'), [
+    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\nx', classes: '' }]);
 });
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
