@@ -118,6 +118,12 @@ class SqliteCurve:
         text = f"select count(*) from (select 1 {_POINTS} limit :most)"
         return bool(self._db.execute(text, {**self._range(low, high), "most": most + 1}).fetchone()[0] <= most)
 
+    def before(self, step: int) -> int:
+        """See Source."""
+        text = f"select step {_POINTS} order by step desc limit 1"
+        found = self._db.execute(text, self._range(self.first, max(step, self.first))).fetchone()
+        return self.first if found is None else int(found[0])
+
     def sums(self, low: int, high: int, shift: int) -> Sums:
         """See Source."""
         if shift:
