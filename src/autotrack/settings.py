@@ -37,6 +37,7 @@ class Settings:
     children: bool = False
     journal: Literal["auto", "append"] = "auto"
     system_metrics: bool = True
+    console: bool = True
     models: bool = True
     datasets: bool = True
     plots: bool = True

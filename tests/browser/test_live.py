@@ -16,6 +16,7 @@ autotrack.configure(uri=sys.argv[1], system_metrics=False)
 with autotrack.start_run("live", experiment="live") as run:
     for step in range(int(sys.argv[2])):
         run.log({"now": time.time(), "loss": 1 / (1 + step)}, step=step)
+        print(f"step {step}")
         time.sleep(float(sys.argv[3]))
 """
 
@@ -26,7 +27,8 @@ def train(tmp_path):
 
     def begin(folder, steps, pause_s):
         command = [sys.executable, "-c", textwrap.dedent(TRAINING), f"sqlite:///{folder / 'autotrack.db'}", str(steps), str(pause_s)]
-        process = subprocess.Popen(command, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}, cwd=tmp_path)
+        env = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL)
         started.append(process)
         return process
 
@@ -89,6 +91,19 @@ def test_live_points_reset_no_zoom(page, serve, train, tmp_path):
     curve = page.evaluate(CURVE, "loss")
     assert (curve["a"], curve["b"]) == (3, 9)
     assert "x0=3" in page.url
+
+
+def test_what_a_run_prints_is_followed_line_by_line(page, serve, train, tmp_path):
+    folder = tmp_path / "s"
+    server = serve(folder)
+    training = train(folder, 120, 0.05)
+    page.goto(f"{server.url}/?e=live&tab=charts")
+    page.locator(".list-item a").first.click()
+    page.wait_for_selector(".console >> text=step 3")
+    training.wait(60)
+    page.wait_for_selector(".console >> text=step 119", timeout=15_000)
+    lines = page.locator(".console").inner_text().split("\n")
+    assert [line for line in lines if line] == [f"step {step}" for step in range(120)]
 
 
 def test_a_hidden_tab_holds_no_connection(page, serve, train, tmp_path):

@@ -297,6 +297,21 @@ def test_what_a_dead_program_left_behind_is_shown(store):
         assert [(name, runs["status"]["words"][0]) for name in runs["name"]] == [("dead", "lost")]
 
 
+def test_what_a_program_prints_is_seen_while_it_runs(store):
+    program = "import autotrack, sys; run = autotrack.start_run('talks'); print('hello'); print('more', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=store.parent, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as one:
+        with serving(store.parent) as (_, address):
+            until, told = time.monotonic() + 10, {}
+            while "more" not in told.get("text", "") and time.monotonic() < until:
+                time.sleep(0.1)
+                ids = httpx.get(f"{address}/api/runs").json()["runs"]["id"]
+                told = httpx.get(f"{address}/api/run/{ids[0]}/console").json() if ids else {}
+            assert told == {"text": "hello\nmore\n", "next": 11, "cut": False, "kept": True}
+        one.stdin.close()
+        assert one.wait(20) == 0
+
+
 def test_many_writers_are_all_followed(store):
     path = store / "autotrack.db"
     backend = SqliteBackend(path)

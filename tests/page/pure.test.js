@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
 import { Columns } from '../../src/autotrack/server/static/columns.js';
@@ -45,6 +46,7 @@ test('no two labels of an axis are alike, however far it lies and however near i
   assert.deepEqual(labels([0, 50000, 100000]), ['0', '50k', '100k']);
   assert.deepEqual(logTicks(0.001, 10), [0.001, 0.01, 0.1, 1, 10]);
   assert.deepEqual(spanLabels([0, 3600, 7200]), ['0 h', '1 h', '2 h']);
+  assert.deepEqual(spanLabels(timeTicks(3, 400, 5)), ['2 min', '4 min', '6 min']);
 });
 
 test('marks of time stand on whole hours of the clock', () => {
@@ -137,6 +139,9 @@ test('a band is the mean and range of its curves where they are', () => {
 });
 
 test('a chart shows one point, no point, and a true logarithm', () => {
+  const flat = curve(upTo(50), upTo(50).map(i => (i % 2 ? 3 : 3 + 4e-16)));
+  assert.ok(look([flat], { range: null, y: null, log: false, tau: 2, kind: 'step' }, 400, 200).ys.length > 1);
+  assert.deepEqual(ticks(3, 3 + 4e-16, 5), []);
   for (const series of [[], [curve([5], [1])], [curve([], [])], [curve([0, 1], [NaN, NaN])]]) {
     const v = look(series, { range: null, y: null, log: false, tau: 0, kind: 'step' }, 400, 200);
     assert.ok(v.b > v.a && v.d > v.c && v.ys.length > 1);
@@ -182,6 +187,11 @@ test('fields and words are written as the query language wants them', () => {
   assert.equal(word("o'neil"), "'o''neil'");
   assert.deepEqual(clauses("a > 1 and b = 'x'"), ['a > 1', "b = 'x'"]);
   assert.equal(clauses('a > 1 and (b = 1 or c = 2)').length, 1);
+});
+
+test('printed colours are kept, other controls are not, a progress bar shows what it wrote last', () => {
+  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[38;5;200mx\x1b[39m'), [
+    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\nx', classes: '' }]);
 });
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {

@@ -322,6 +322,16 @@ def test_the_uncommitted_changes_are_shown(ask, keep):
     assert answer(ask.get("/api/run/r/diff")) == {"text": "-old\n+new\n", "cut": False}
 
 
+def test_what_a_run_printed_is_told_from_where_one_is(ask, keep):
+    nothing = {"text": "", "next": 0, "cut": False, "kept": False}
+    assert answer(ask.get("/api/run/r/console")) == nothing
+    keep("console/1.txt", b"one\n<b>two</b>\nhal", "console")
+    assert answer(ask.get("/api/run/r/console")) == {"text": "one\n<b>two</b>\nhal", "next": 15, "cut": False, "kept": True}
+    assert answer(ask.get("/api/run/r/console", params={"after": "15"}))["text"] == "hal"
+    assert answer(ask.get("/api/run/r/console", params={"after": "-1"}), 400)
+    assert answer(ask.get("/api/run/nobody/console"), 404)
+
+
 def test_runs_are_compared(ask, examples, writer):
     for run, commit in (("a", "1"), ("b", "2")):
         writer.tell(RunNoted(run, T, "environment", {"git": {"commit": commit}, "os": "x", "pid": int(commit)}))

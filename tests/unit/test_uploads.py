@@ -189,7 +189,9 @@ time.sleep(20)
 
 @pytest.mark.parametrize("at", ["before hashing", "after the move", "after the record"])
 def test_a_staged_file_is_stored_once_by_whoever_opens_the_store_next(store, at):
-    died = subprocess.run([sys.executable, "-c", DYING, at], capture_output=True, text=True, timeout=60)
+    died = subprocess.run(
+        [sys.executable, "-c", DYING, at], env={**os.environ, "AUTOTRACK_CONSOLE": "0"}, capture_output=True, text=True, timeout=60
+    )
     assert died.returncode == 9, died.stderr
     run_id = died.stdout.strip()
     for _ in range(2):

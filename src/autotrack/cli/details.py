@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 CHILDREN = 20  # runs inside a run that show lists
 MOST_PACKAGES = 12  # that show lists
+LAST_LINES = 12  # of the console that show prints unasked
+COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 PLOTS = 6  # pictures that show draws unasked
 
 
@@ -51,6 +54,7 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
     if run.dropped:
         printing.print_line(to, printing.styled(f"  {run.dropped} points are missing: there was no room for them", "yellow"))
     print_curves(to, run, wanted)
+    print_console(to, run, LAST_LINES)
     if run.artifacts:
         heading(to, "ARTIFACTS")
         rows = [
@@ -153,6 +157,27 @@ def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:
             printing.print_line(to, printing.styled("  "), line)
     if len(pictures) > PLOTS:
         heading(to, f"… and {len(pictures) - PLOTS} more: --curve KEY draws one")
+
+
+def print_console(to: Console, run: RunView, most: int | None = None) -> bool:
+    """What the run printed, or its last lines under a title; False if nothing was kept. Of escapes only colours are passed on."""
+    from rich.text import Text
+
+    from autotrack.recording.reading import reading
+
+    piece = reading().printed(run)
+    if piece is None:
+        return False
+    lines = piece.text.splitlines()
+    if most is not None:
+        more = len(lines) - most
+        heading(to, f"CONSOLE (the last {most} of {'more than ' if piece.cut else ''}{len(lines)} lines; all: --console)" if more > 0 else "CONSOLE")
+        lines = lines[-most:]
+    for line in lines:
+        parts = COLOUR.split(line)
+        shown = "".join(part if place % 2 else printing.clean_lines(part) for place, part in enumerate(parts))
+        to.print(Text.from_ansi(shown, end="") if len(parts) > 1 else Text(shown), soft_wrap=True)
+    return True
 
 
 def print_comparison(to: Console, found: Comparison) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from autotrack.cli import printing
-from autotrack.cli.details import print_comparison, print_run
+from autotrack.cli.details import print_comparison, print_console, print_run
 from autotrack.cli.doors import chosen_run, complete_experiment, complete_run, find_run, prints, store
 from autotrack.cli.listing import folded, narrowed, print_folds, print_runs, spoken_of
 from autotrack.cli.rows import flat_run, fold_as_dict, points, run_as_dict, whole_run
+from autotrack.errors import AutotrackError
 
 
 @click.command(short_help="List runs, newest first.")
@@ -81,14 +82,19 @@ def search(filter: str, order_by: str, limit: int, columns: str, deleted: bool, 
 @click.argument("run", required=False, shell_complete=complete_run)
 @click.option("--last", is_flag=True, help="The run that started last.")
 @click.option("--curve", "curves", multiple=True, metavar="KEY", help="Draw this metric; several go into one picture.")
+@click.option("--console", "only_console", is_flag=True, help="What it printed, and nothing else.")
 @prints
-def show(run: str | None, last: bool, curves: tuple[str, ...], form: str) -> None:
+def show(run: str | None, last: bool, curves: tuple[str, ...], only_console: bool, form: str) -> None:
     """Show one run: parameters, metrics, curves, environment, traceback, artifacts, runs inside it.
 
     RUN is its id, the beginning of it, or its name. With --csv: the points of its curves.
     """
     store()
     view = chosen_run(run, last)
+    if only_console:
+        if not print_console(printing.console(), view):
+            raise AutotrackError(f"of {printing.clean(view.name)} no console was kept: it printed nothing, or it was switched off")
+        return
     if form == "json":
         printing.print_json(whole_run(view))
     elif form == "csv":

@@ -40,7 +40,14 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     listening = serving.free(host, serving.PORT if port is None else port)
     token = None if safety.is_loopback(host) else new_token()
     gate, live = app.make(
-        found.backend, found.artifacts, place=place(found.settings.uri), version=__version__, host=host, token=token, refresh=found.catch_up
+        found.backend,
+        found.artifacts,
+        staging=None if found.local is None else found.local / "staging",
+        place=place(found.settings.uri),
+        version=__version__,
+        host=host,
+        token=token,
+        refresh=found.catch_up,
     )
     address = listening.getsockname()
 

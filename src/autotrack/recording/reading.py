@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO
 
+from autotrack import printed
 from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Backend
 from autotrack.query import ALL, Query, parse
-from autotrack.recording.tracker import tracker
+from autotrack.recording.tracker import Tracker, tracker
 from autotrack.settings import database
 from autotrack.views import ArtifactView, RunView, Series
 
@@ -17,9 +19,10 @@ from autotrack.views import ArtifactView, RunView, Series
 class StoreReader:
     """Reads a store; the views that it returns can go on asking it (``views.Reader``)."""
 
-    def __init__(self, backend: Backend, artifacts: ArtifactStore) -> None:
+    def __init__(self, backend: Backend, artifacts: ArtifactStore, staging: Path | None = None) -> None:
         self.backend = backend
         self.artifacts = artifacts
+        self._staging = staging
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reading, ()  # a view that is unpickled reads its process's own store
@@ -44,9 +47,7 @@ class StoreReader:
         query = dataclasses.replace(parse(f"id like '{beginning}%'", limit=10), deleted=True)
         return [view.id for view in self.backend.runs(query, fields=())]
 
-    def series(
-        self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None
-    ) -> list[Series]:
+    def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
         """See ``Backend.series``."""
         return self.backend.series(run_ids, keys, points=points, steps=steps)
 
@@ -57,6 +58,10 @@ class StoreReader:
     def open(self, artifact: ArtifactView) -> BinaryIO:
         """The content of an artifact.   Raises: ArtifactNotFound."""
         return self.artifacts.open(artifact.digest)
+
+    def printed(self, run: RunView, after: int = 0) -> printed.Piece | None:
+        """What the run printed, from character ``after`` on, while it runs too; see ``autotrack.printed.read``."""
+        return printed.read(run, self.open, self._staging, after)
 
 
 def reading() -> StoreReader:
@@ -70,5 +75,10 @@ def reading() -> StoreReader:
         from autotrack.backends.memory import MemoryBackend  # rare
 
         return StoreReader(MemoryBackend(), here.artifacts)
+    return reading_of(here)
+
+
+def reading_of(here: Tracker) -> StoreReader:
+    """The store of a tracker, with all that this process recorded in it so far."""
     here.catch_up()
-    return StoreReader(here.backend, here.artifacts)
+    return StoreReader(here.backend, here.artifacts, None if here.local is None else here.local / "staging")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from autotrack import values as kept
 from autotrack.artifacts import checked_name
@@ -34,9 +34,6 @@ from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStart
 from autotrack.settings import Settings, checked_experiment
 from autotrack.values import Status
 from autotrack.views import RunView
-
-if TYPE_CHECKING:
-    from autotrack.recording.reading import StoreReader
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -268,6 +265,7 @@ class Run:
         self._put(RunEnded(self.id, at, status, error))
         if self._checkpoints is not None:
             self._checkpoints.finish()
+        self._tracker.console.close(self.id)
         self._tracker.open.pop(self.id, None)
         if self._tracker.alone.pop(self.id, None) is not None:
             self._tracker.unwatch()
@@ -293,6 +291,7 @@ class Run:
             return
         self._status = "running"
         self._put(_beginning(self, time.time(), resumed=True))
+        _open_console(self)
         self._tracker.open[self.id] = self
         endings.expect(self._tracker)
         self.live_alone()
@@ -359,6 +358,7 @@ class Run:
         if self.is_silent or self._announce is not None:
             return None
         from autotrack.notebook import run_html  # a notebook's display alone pays
+        from autotrack.recording.reading import reading_of
 
         try:
             return run_html(reading_of(self._tracker).run(self.id))
@@ -574,6 +574,7 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
     here = run._tracker
     run.started = time.time() if at is None else at
     here.journal.put(_beginning(run, run.started, resumed=resumed))
+    _open_console(run)
     here.open[run.id] = run
     here.recorded += 1
     endings.expect(here)
@@ -582,6 +583,13 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
             run.note_params(here.told)
         script()  # remembered: the environment is read in the background, where a short program may be over
         here.uploads.note_environment(run.id)
+
+
+def _open_console(run: Run) -> None:
+    here = run._tracker
+    if here.settings.console and run.parent_id not in here.open:
+        with guard("listening to what the program prints"):
+            here.console.open(run.id)
 
 
 def _beginning(run: Run, at: float, *, resumed: bool) -> RunStarted:
@@ -771,14 +779,6 @@ def log_table(name: str, rows: Any) -> None:
 def is_decorator(frame: FrameType) -> bool:
     """Whether the line that is running begins with ``@``; False where there is no source to see."""
     return linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).lstrip().startswith("@")
-
-
-def reading_of(tracker: Tracker) -> StoreReader:
-    """The store of a tracker, with all that this process recorded in it so far."""
-    from autotrack.recording.reading import StoreReader
-
-    tracker.catch_up()
-    return StoreReader(tracker.backend, tracker.artifacts)
 
 
 def site_of(frame: FrameType | None) -> str:

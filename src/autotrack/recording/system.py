@@ -1,29 +1,26 @@
-"""What the process uses of its machine, every few seconds while a run is open: CPU and memory."""
+"""What the process uses of its machine, every few seconds while a run is open: CPU, memory and GPUs."""
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
 from autotrack.guard import asked
+from autotrack.recording.gpus import Gpus, busy
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
 
 
-# Held while psutil is imported: a child that is forked meanwhile would find half a module, and its lock taken for ever.
-_importing = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_importing.acquire, after_in_parent=_importing.release, after_in_child=_importing.release)
-
-
 class SystemMetrics:
-    """``system/cpu_percent`` (of one core; above 100 with several) and ``system/rss_bytes``; the step is the run's age in seconds."""
+    """``system/cpu_percent`` (of one core; above 100 with several), ``system/rss_bytes``, and what ``Gpus`` tells.
+
+    The step is the run's age in seconds.
+    """
 
     def __init__(self, tracker: Tracker) -> None:
         self._tracker = tracker
+        self._gpus = Gpus()
         self._before: tuple[float, float] | None = None  # when it was last asked, and the CPU seconds until then
 
     def sample(self) -> None:
@@ -32,7 +29,7 @@ class SystemMetrics:
         runs = [run for run in list(self._tracker.open.values()) if run.parent_id not in self._tracker.open]
         if before is None or not runs:
             return
-        with _importing:
+        with busy:
             import psutil  # some 10 ms, and only a program that runs for long pays
 
         passed_s, used_s = self._before[0] - before[0], self._before[1] - before[1]
@@ -40,6 +37,7 @@ class SystemMetrics:
         rss: int | None = asked(lambda: psutil.Process().memory_info().rss, None)
         if rss is not None:
             values["system/rss_bytes"] = float(rss)
+        values |= self._gpus.values()
         now = time.time()
         for run in runs:
             run.log(values, step=max(0, int(now - run.started)))

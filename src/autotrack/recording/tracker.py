@@ -22,6 +22,8 @@ from autotrack.backends import sqlite as _sqlite  # noqa: F401 - not by a thread
 from autotrack.backends.opening import open_backend
 from autotrack.guard import guard
 from autotrack.recording import endings
+from autotrack.recording.console import EVERY_S as CONSOLE_EVERY_S
+from autotrack.recording.console import Console
 from autotrack.recording.journal import Journal
 from autotrack.recording.replay import replay
 from autotrack.recording.system import SystemMetrics
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from autotrack.recording.runs import Run
 
 SYSTEM_EVERY_S = 10.0
+FIXED = ("uri", "journal", "system_metrics", "console")  # another value of these is another tracker
 
 
 class Deferred:
@@ -71,6 +74,7 @@ class Tracker:
         self._opening = threading.Lock()  # of the store: takes long, and nobody who records waits for it
         self._scratch: Path | None = None
         self._is_new = False  # whether we made its folder, and git does not know yet
+        self.console = Console(self)
         if not settings.uri.startswith(("sqlite:", "memory:")):
             _ = self.backend  # a scheme that nobody knows is said at once
 
@@ -192,6 +196,8 @@ class Tracker:
             writer = Writer(journal, cast("Backend", Deferred(lambda: self.backend)))
             if self.settings.system_metrics:
                 writer.every(SYSTEM_EVERY_S, SystemMetrics(self).sample)
+            if self.settings.console:
+                writer.every(CONSOLE_EVERY_S, self.console.drain)
             self._writer, self._journal = writer, journal
 
     def _let_go(self, pid: int) -> None:
@@ -279,11 +285,7 @@ def configure(**arguments: Any) -> Tracker:
         old = _process.tracker
         said = {**(old.arguments if old is not None else {}), **{k: v for k, v in arguments.items() if v is not None}}
         settings = knobs.load(**said)
-        if old is not None and (settings.uri, settings.journal, settings.system_metrics) == (
-            old.settings.uri,
-            old.settings.journal,
-            old.settings.system_metrics,
-        ):
+        if old is not None and all(getattr(settings, name) == getattr(old.settings, name) for name in FIXED):
             old.settings, old.arguments = settings, said
             return old
         _process.tracker = Tracker(settings, said)
@@ -296,7 +298,7 @@ def configure(**arguments: Any) -> Tracker:
 
 def in_memory() -> Tracker:
     """A tracker that keeps everything in memory."""
-    arguments: dict[str, Any] = {"uri": "memory:", "system_metrics": False, "quiet": True}
+    arguments: dict[str, Any] = {"uri": "memory:", "system_metrics": False, "console": False, "quiet": True}
     return Tracker(knobs.load(**arguments), arguments)
 
 

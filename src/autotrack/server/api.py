@@ -61,7 +61,9 @@ GET /api/run/ID
 GET /api/run/ID/diff
     {"text", "cut"}: the uncommitted changes with which it ran; 404 if there were none.
 GET /api/run/ID/console?after
-    {"text", "next", "cut", "kept"}: the end of what it printed, from character ``after``. ``kept`` is false if nothing that it prints is kept.
+    {"text", "next", "cut", "kept"}: what it printed, from character ``after`` on; ask on from ``next``. ``next`` is where its last line begins
+    if that has no end yet: that line comes again, as it then is, in place of what stood behind the last line break. ``cut`` says that something
+    was left out; ``kept`` is false if nothing that it prints is kept.
 GET /api/file?run&name
     The artifact as a download (never shown by the browser).
 GET /api/preview?run&name
@@ -98,8 +100,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from autotrack import printed
 from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Axis, Backend, Keys
 from autotrack.difference import PER_PROCESS, area, flattened, same
@@ -124,8 +128,8 @@ ABSENT = {"absent": True}
 class Api:
     """The answers to what the page asks, from one store. Each method is a route and runs in a thread."""
 
-    def __init__(self, backend: Backend, artifacts: ArtifactStore, place: str = "", version: str = "") -> None:
-        self._backend, self._artifacts = backend, artifacts
+    def __init__(self, backend: Backend, artifacts: ArtifactStore, staging: Path | None = None, place: str = "", version: str = "") -> None:
+        self._backend, self._artifacts, self._staging = backend, artifacts, staging
         self._place, self._version = place, version
         self._kept: dict[tuple[Any, ...], tuple[int, float, Any]] = {}
 
@@ -266,8 +270,9 @@ class Api:
 
     def console(self, ask: Ask) -> Any:
         """What a run printed."""
-        self._backend.run(ask.path["id"])
-        return {"text": "", "next": 0, "cut": False, "kept": False}
+        run, after = self._backend.run(ask.path["id"]), ask.whole("after", 0, 2**53, default=0)
+        piece = printed.read(run, lambda artifact: self._artifacts.open(artifact.digest), self._staging, after)
+        return {"text": "", "next": 0, "cut": False, "kept": False} if piece is None else {**piece._asdict(), "kept": True}
 
     def file(self, ask: Ask) -> tuple[str, Any]:
         """A file of a run, to be saved: what its header says, and its content."""

@@ -6,6 +6,7 @@ import functools
 import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
@@ -37,6 +38,7 @@ def make(
     backend: Backend,
     artifacts: ArtifactStore,
     *,
+    staging: Path | None = None,
     place: str = "",
     version: str = "",
     host: str = "127.0.0.1",
@@ -46,10 +48,10 @@ def make(
 ) -> tuple[Gate, Live]:
     """The app for one store, and its live stream, which is to be stopped before the server.
 
-    ``place`` names the store on the page; ``host`` is where it will listen; beyond loopback a ``token`` is needed. ``refresh`` brings in what
-    dead programs left behind.
+    ``staging`` is the folder in which living programs keep what they print. ``place`` names the store on the page; ``host`` is where it will
+    listen; beyond loopback a ``token`` is needed. ``refresh`` brings in what dead programs left behind.
     """
-    api, live = Api(backend, artifacts, place, version), Live(backend, refresh)
+    api, live = Api(backend, artifacts, staging, place, version), Live(backend, refresh)
     threads = anyio.CapacityLimiter(THREADS)
     files = page.packed() if files is None else files
 

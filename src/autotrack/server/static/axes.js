@@ -2,16 +2,13 @@
 
 import { short } from './format.js';
 
-// Steps of 1, 2 or 5 times a power of ten; at most some `n` of them.
+// Steps of 1, 2 or 5 times a power of ten; some `n` of them.
 export function ticks(a, b, n) {
   const raw = (b - a) / Math.max(1, n), power = 10 ** Math.floor(Math.log10(raw)), k = raw / power;
-  const step = (k <= 1 ? 1 : k <= 2 ? 2 : k <= 5 ? 5 : 10) * power, out = [];
-  if (!(step > 0) || !Number.isFinite(step)) return [];
-  for (let i = Math.ceil(a / step - 1e-9); i * step <= b + step * 1e-9; i++) {
-    const v = i * step;
-    if (out.length && v === out[out.length - 1]) break; // finer than a float can tell
-    out.push(+v.toPrecision(15));
-  }
+  const step = (k <= 1.5 ? 1 : k <= 3 ? 2 : k <= 7 ? 5 : 10) * power, out = [];
+  const first = Math.ceil(a / step - 1e-9);
+  if (!(step > 0) || !Number.isFinite(step) || Math.abs(first) > 2 ** 50) return []; // finer than a float can tell
+  for (let i = first; i * step <= b + step * 1e-9; i++) out.push(+(i * step).toPrecision(15));
   return out;
 }
 

@@ -52,7 +52,7 @@ function NoCharts({ wanted, all }) {
 
 export function Charts() {
   if (!runs.order.value.length) return html`<${List} /><${Nothing} />`;
-  return html`<${List} /><div class="pane" tabindex="-1"><${Grid} /></div>`;
+  return html`<${List} /><div class="pane" tabindex="-1"><${Key} /><${Grid} /></div>`;
 }
 
 export function Knobs() {
@@ -69,8 +69,7 @@ export function Knobs() {
       <option value="step">step</option><option value="relative">time since start</option><option value="time">time of day</option>
       <optgroup label="a metric">${known(xKind() === 'metric' ? at.x.value : '', [...metrics].sort((a, b) => /epoch/.test(b) - /epoch/.test(a)).slice(0, 60).map(key => 'metrics.' + key)).map(option)}</optgroup></select></label>
     <label>colour <select id="colour" value=${at.color.value} onChange=${e => turn({ color: e.target.value })}><option value="run">run</option>${known(at.color.value, columns).map(option)}</select></label>
-    <label>band <select value=${at.band.value} title="mean and range of the runs that share a value" onChange=${e => turn({ band: e.target.value })}><option value="">none</option>${known(at.band.value, columns.filter(c => c.startsWith('params.'))).map(option)}</select></label>
-    <${Key} /></div>`;
+    <label>band <select value=${at.band.value} title="mean and range of the runs that share a value" onChange=${e => turn({ band: e.target.value })}><option value="">none</option>${known(at.band.value, columns.filter(c => c.startsWith('params.'))).map(option)}</select></label></div>`;
 }
 
 // What the ramp of colours means.
@@ -82,9 +81,9 @@ function Key() {
   if (at.band.value || (column && column.words)) { // one colour a value
     const values = [...new Set(rows.map(row => runs.table.value(by, row)))].map(v => (v === undefined ? 'none' : String(v))).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     const slot = v => (at.band.value ? values.indexOf(v) : column.words.indexOf(v));
-    return html`<span class="rampkey">${values.slice(0, 6).map(v => html`<span key=${v} title=${v}><b style=${{ background: slot(v) < 0 ? ramp(NaN, dark.value) : hue(slot(v), dark.value) }}></b>${v}</span>`)}${values.length > 6 ? '…' : ''}</span>`;
+    return html`<span class="rampkey"><b class="of">${bare(by)}</b>${values.slice(0, 12).map(v => html`<span key=${v} title=${v}><i style=${{ background: slot(v) < 0 ? ramp(NaN, dark.value) : hue(slot(v), dark.value) }}></i>${v}</span>`)}${values.length > 12 ? '…' : ''}</span>`;
   }
   const range = runs.table.extent(by, runs.drawn.value);
   if (!range) return null;
-  return html`<span class="rampkey" aria-label=${`colour: ${bare(by)} from ${num(range[0])} to ${num(range[1])}`}>${num(range[0])}<i style=${{ background: `linear-gradient(90deg,${[0, .25, .5, .75, 1].map(t => ramp(t, dark.value)).join(',')})` }}></i>${num(range[1])}</span>`;
+  return html`<span class="rampkey" aria-label=${`colour: ${bare(by)} from ${num(range[0])} to ${num(range[1])}`}><b class="of">${bare(by)}</b>${num(range[0])}<i class="ramp" style=${{ background: `linear-gradient(90deg,${[0, .25, .5, .75, 1].map(t => ramp(t, dark.value)).join(',')})` }}></i>${num(range[1])}</span>`;
 }

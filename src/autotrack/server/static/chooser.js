@@ -1,9 +1,10 @@
 // Which columns the table has. Kept for each experiment in this browser, and in the address; a new run never resets it.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { join, list } from './address.js';
 import { bare } from './format.js';
 import { html } from './html.js';
+import { Menu } from './menu.js';
 import { shallow } from './panels.js';
 import * as runs from './runs.js';
 import { at, recall, remember, turn } from './state.js';
@@ -40,13 +41,7 @@ export function isNumber(column) {
 }
 
 export function Chooser({ columns }) {
-  const [open, set] = useState(false), [find, setFind] = useState(''), box = useRef();
-  useEffect(() => {
-    if (!open) return undefined;
-    const away = e => { if (!box.current.contains(e.target)) set(false); };
-    document.addEventListener('pointerdown', away);
-    return () => document.removeEventListener('pointerdown', away);
-  }, [open]);
+  const [find, setFind] = useState('');
   const { params, metrics, tags } = runs.facts.value, on = new Set(columns);
   const all = [...columns, ...OWN, ...metrics.map(key => 'metrics.' + key), ...params.map(key => 'params.' + key), ...tags.map(key => 'tags.' + key),
     ...(find ? metrics.flatMap(key => STATISTICS.map(s => `metrics.${key}@${s}`)) : [])];
@@ -60,14 +55,12 @@ export function Chooser({ columns }) {
     now.splice(j, 0, ...now.splice(i, 1));
     choose(now);
   };
-  return html`<span class="menu" ref=${box} onKeyDown=${e => { if (e.key === 'Escape' && open) { e.stopPropagation(); set(false); } }}>
-    <button type="button" class="mini" aria-expanded=${open} onClick=${() => set(!open)}>columns</button>
-    ${open ? html`<div class="sheetlet wide"><input name="find" type="search" placeholder="find a column" aria-label="find a column" value=${find} onInput=${e => setFind(e.target.value)} />
+  return html`<${Menu} text="columns" look="mini" wide=${true}>${() => html`<input name="find" type="search" placeholder="find a column" aria-label="find a column" value=${find} onInput=${e => setFind(e.target.value)} />
       <div class="scrolls">${found.slice(0, 200).map(column => {
         const [group, text, statistic] = head(column);
         return html`<label key=${column}><input type="checkbox" checked=${on.has(column)} onChange=${() => flip(column)} /><span>${text}${statistic ? html` <small>${statistic}</small>` : null}</span><em class="note">${group}</em>
           ${on.has(column) ? html`<button type="button" aria-label=${`move ${text} left`} onClick=${e => { e.preventDefault(); move(column, -1); }}>‹</button><button type="button" aria-label=${`move ${text} right`} onClick=${e => { e.preventDefault(); move(column, 1); }}>›</button>` : null}</label>`;
       })}</div>
       ${found.length > 200 ? html`<p class="note">${found.length - 200} more: type a part of the name</p>` : null}
-      <button type="button" onClick=${() => choose(usual())}>the usual columns</button></div>` : null}</span>`;
+      <button type="button" onClick=${() => choose(usual())}>the usual columns</button>`}</${Menu}>`;
 }

@@ -1,4 +1,4 @@
-// The end of what a run printed, with its colours, followed while it runs.
+// What a run printed, with its colours, followed while it runs; what was left out is told in it.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
@@ -8,16 +8,17 @@ import { html } from './html.js';
 const EVERY_MS = 2000, MOST = 200_000; // characters
 
 export function Console({ id, status }) {
-  const [state, set] = useState({ text: '', cut: false, problem: '', known: false }), box = useRef(), running = status === 'running';
+  const [state, set] = useState({ text: '', problem: '', known: false }), box = useRef(), running = status === 'running';
   useEffect(() => {
-    let over = false, timer = 0, next = '';
+    let over = false, timer = 0, next = '', lines = ''; // whole lines; the one in the making comes again
     const follow = async () => {
       try {
         const got = await api.print(id, next);
         if (over) return;
-        const first = next === '';
+        const text = lines + got.text;
         next = got.next;
-        if (got.text || first) set(s => ({ text: ((first ? '' : s.text) + got.text).slice(-MOST), cut: s.cut || got.cut, problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
+        lines = text.slice(0, text.lastIndexOf('\n') + 1).slice(-MOST);
+        set(s => (s.known && s.text === text.slice(-MOST) ? s : { text: text.slice(-MOST), problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
       } catch (error) {
         if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.message }));
       }
@@ -33,5 +34,5 @@ export function Console({ id, status }) {
   }, [state.text]);
   if (!state.known) return null;
   if (!state.text) return html`<p class="quiet">${state.problem || 'It printed nothing.'}</p>`;
-  return html`<pre class="console" ref=${box} tabindex="0" aria-label="console" onScroll=${e => { const el = e.target; el.dataset.end = el.scrollTop + el.clientHeight > el.scrollHeight - 20 ? 'yes' : 'no'; }}>${state.cut ? html`<span class="note">… (only the end was kept)${'\n'}</span>` : null}${styled(state.text).map((p, i) => html`<span key=${i} class=${p.classes}>${p.text}</span>`)}</pre>`;
+  return html`<pre class="console" ref=${box} tabindex="0" aria-label="console" onScroll=${e => { const el = e.target; el.dataset.end = el.scrollTop + el.clientHeight > el.scrollHeight - 20 ? 'yes' : 'no'; }}>${styled(state.text).map((p, i) => html`<span key=${i} class=${p.classes}>${p.text}</span>`)}</pre>`;
 }

@@ -1,10 +1,10 @@
 // What one takes away from a chart: the picture (PNG, SVG), the numbers (CSV, Markdown), the lines of Python that draw it. And its range of y.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
 import { join, list } from './address.js';
 import { copy } from './empty.js';
 import { ema } from './curves.js';
 import { html } from './html.js';
+import { Menu } from './menu.js';
 import { at, say, turn } from './state.js';
 
 export function save(name, blob) {
@@ -38,22 +38,13 @@ const ACTIONS = {
 function act(name, plot, title) { return ACTIONS[name][1](plot.chart, title, plot.curves); }
 
 export function ChartMenu({ title, plot, ranged }) {
-  const [open, set] = useState(false), box = useRef();
-  useEffect(() => {
-    if (!open) return undefined;
-    const away = e => { if (!box.current.contains(e.target)) set(false); };
-    document.addEventListener('pointerdown', away);
-    return () => document.removeEventListener('pointerdown', away);
-  }, [open]);
-  const range = e => {
+  const range = (e, shut) => {
     e.preventDefault();
     const form = new FormData(e.target), others = list(at.y.value).filter(item => !item.startsWith(title + ':')), low = form.get('low'), high = form.get('high');
     turn({ y: join(low !== '' && high !== '' && +high > +low ? [...others, `${title}:${+low}:${+high}`] : others) });
-    set(false);
+    shut();
   };
-  return html`<span class="menu" ref=${box} onKeyDown=${e => { if (e.key === 'Escape' && open) { e.stopPropagation(); set(false); } }}>
-    <button type="button" class=${ranged ? 'on' : ''} aria-expanded=${open} aria-haspopup="true" aria-label="more of this chart" title="export, range of y (e)" data-menu onClick=${() => set(!open)}>⋯</button>
-    ${open ? html`<div class="sheetlet">${Object.entries(ACTIONS).map(([name, [text]]) => html`<button type="button" key=${name} onClick=${() => { set(false); act(name, plot.current, title); }}>${text}</button>`)}
-      <form onSubmit=${range}><span>y from</span><input name="low" inputmode="decimal" value=${ranged ? ranged[0] : ''} aria-label="least y" /><span>to</span><input name="high" inputmode="decimal" value=${ranged ? ranged[1] : ''} aria-label="greatest y" /><button type="submit" class="mini">set</button></form></div>` : null}
-  </span>`;
+  return html`<${Menu} text="⋯" look=${ranged ? 'on' : ''} label="more of this chart" title="export, range of y (e)">${shut => html`
+    ${Object.entries(ACTIONS).map(([name, [text]]) => html`<button type="button" key=${name} onClick=${() => { shut(); act(name, plot.current, title); }}>${text}</button>`)}
+    <form onSubmit=${e => range(e, shut)}><span>y from</span><input name="low" inputmode="decimal" value=${ranged ? ranged[0] : ''} aria-label="least y" /><span>to</span><input name="high" inputmode="decimal" value=${ranged ? ranged[1] : ''} aria-label="greatest y" /><button type="submit" class="mini">set</button></form>`}</${Menu}>`;
 }

@@ -51,7 +51,7 @@ const KEYS = [
   ['0', 'whole range', () => go({ x0: '', x1: '' })],
   ['f', 'full screen', () => panelAt.value && go({ big: at.big.value ? '' : panelAt.value })],
   ['[', 'previous chart', () => panelStep(-1)], [']', 'next chart', () => panelStep(1)],
-  ['e', 'export the chart', () => panelEl()?.querySelector('[data-menu]')?.click()],
+  ['e', 'export the chart', () => panelEl()?.querySelector('.tools [data-menu]')?.click()],
   ['t', 'dark, light', flipTheme],
   ['?', 'these keys', () => { help.value = !help.value; }],
   ['Escape', 'one level out', out],

@@ -18,7 +18,8 @@ export function look(series, options, w, h) {
   const ys = log ? logTicks(low, d, Math.max(3, h / 34)) : ticks(c, d, Math.max(2, h / 40)), texts = log ? logLabels(ys) : labels(ys);
   const pad = { l: Math.min(w * .3, Math.max(30, Math.max(0, ...texts.map(t => t.length)) * CHAR + 12)), r: RIGHT, t: TOP, b: BOTTOM };
   const width = w - pad.l - pad.r, height = h - pad.t - pad.b, base = h - pad.b, n = Math.max(2, Math.floor(width / 64));
-  const xs = options.kind === 'time' ? timeTicks(a, b, n, -new Date(a * 1000).getTimezoneOffset() * 60) : ticks(a, b, n).filter(v => options.kind !== 'step' || Number.isInteger(v));
+  const clock = options.kind === 'time' ? -new Date(a * 1000).getTimezoneOffset() * 60 : 0, spans = options.kind === 'time' || (options.kind === 'relative' && b - a > 20);
+  const xs = spans ? timeTicks(a, b, n, clock) : ticks(a, b, n).filter(v => options.kind !== 'step' || Number.isInteger(v));
   const xTexts = options.kind === 'time' ? timeLabels(xs) : options.kind === 'relative' ? spanLabels(xs) : labels(xs);
   const lc = log ? Math.log(low) : 0, ld = log ? Math.log(d) : 0;
   return {
@@ -62,8 +63,8 @@ function upDown(series, a, b, { log, tau }) {
     for (const o of outliers(s, tau, raw)) if (s.x[o] >= a && s.x[o] <= b) see(s.y[o]);
   }
   if (!(d >= c)) return log ? [.1, 1] : [0, 1];
-  if (log) return c === d ? [c / 2, d * 2] : [c / (d / c) ** .03, d * (d / c) ** .03];
-  if (c === d) { const half = Math.abs(c) * .1 || .5; return [c - half, d + half]; }
+  if (log) return d / c < 1 + 1e-12 ? [c / 2, d * 2] : [c / (d / c) ** .03, d * (d / c) ** .03];
+  if (d - c <= 1e-12 * Math.max(Math.abs(c), Math.abs(d))) { const half = Math.abs(c) * .1 || .5; return [c - half, d + half]; } // flat, but for rounding
   const margin = (d - c) * .05;
   return [c - margin, d + margin];
 }

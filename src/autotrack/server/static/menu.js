@@ -1,0 +1,20 @@
+// A button and the sheet that it opens; a click elsewhere or Esc shuts it.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { html } from './html.js';
+
+// `children` is a function: what the sheet holds, given what shuts it. It is called when the sheet is open only.
+export function Menu({ text, look = '', outer = '', wide = false, label, title, opened, children }) {
+  const [open, set] = useState(false), box = useRef();
+  useEffect(() => {
+    if (!open) return undefined;
+    if (opened) opened();
+    const away = e => { if (!box.current.contains(e.target)) set(false); };
+    document.addEventListener('pointerdown', away);
+    return () => document.removeEventListener('pointerdown', away);
+  }, [open]);
+  const key = e => { if (e.key === 'Escape' && open) { e.stopPropagation(); set(false); } };
+  return html`<span class=${'menu ' + outer} ref=${box} onKeyDown=${key}>
+    <button type="button" class=${look} aria-expanded=${open} aria-haspopup="true" aria-label=${label} title=${title} data-menu onClick=${() => set(!open)}>${text}</button>
+    ${open ? html`<div class=${'sheetlet' + (wide ? ' wide' : '')}>${children(() => set(false))}</div>` : null}</span>`;
+}
