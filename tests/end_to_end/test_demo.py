@@ -44,6 +44,8 @@ def test_it_says_where_the_store_is_and_what_to_type_next(done):
     commands = [line.strip() for line in shown.split("What to type next:")[1].splitlines() if line.strip().startswith("autotrack ")]
     for line in commands[:-1]:  # the last is about the reader's own script
         command = line.split("  ")[0]
+        if command == "autotrack ui":  # ends with Ctrl-C
+            continue
         done_too = subprocess.run(
             ["bash", "-c", command.replace("autotrack", f"{sys.executable} -m autotrack", 1)],
             cwd=place / "autotrack-demo",

@@ -125,9 +125,9 @@ class SqliteCurve:
         low, high = max(low, self.first), min(high, self.last)
         if not shift or self.total < LONG or self.few(low, high, LONG):
             return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
-        end, is_whole, after = self.state(self._db)
-        if shift < end.shift or not self._may_keep:
+        if not self._may_keep or shift < self.end(self._db).shift:
             return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
+        end, is_whole, after = self.state(self._db, 2 * _TAIL + 1)
         if not is_whole or after > 2 * _TAIL:
             self.is_behind = True
             raise NotReady
@@ -178,12 +178,15 @@ class SqliteCurve:
             shift += 2
         return shift
 
-    def state(self, db: sqlite3.Connection) -> tuple[End, bool, int]:
-        """How far it is summed up, whether all points up to there are, and how many come after."""
+    def state(self, db: sqlite3.Connection, most: int = 2**62) -> tuple[End, bool, int]:
+        """How far it is summed up, whether all points up to there are, and how many come after; counted up to ``most``."""
         end = self.end(db)
-        after = int(db.execute(f"select count(*) {_POINTS}", self._range(end.step + 1, 2**63 - 1)).fetchone()[0])
         number, key_id = self.place
         (total,) = db.execute("select count from metric_summary where key_id = ? and run_id = ?", (key_id, number)).fetchone()
+        if not end.points:
+            return end, True, int(total)
+        text = f"select count(*) from (select 1 {_POINTS} limit :most)"
+        after = int(db.execute(text, {**self._range(end.step + 1, 2**63 - 1), "most": most}).fetchone()[0])
         return end, end.points + after == total, after
 
     def behind(self, db: sqlite3.Connection) -> list[int]:

@@ -145,6 +145,7 @@ def suggestions(folder: Path, lines: Sequence[Fold], runs: Sequence[RunView]) ->
         return shlex.quote(run.name) if names.count(run.name) == 1 else run.id[:14]
 
     yield f"cd {shlex.quote(str(folder))}", ""
+    yield "autotrack ui", "all runs in the browser, live"
     yield "autotrack ls", "all runs"
     if lines:
         yield f"autotrack show {call(lines[0].first)}", "one run: parameters, curves, environment, code"

@@ -70,8 +70,9 @@ class Live:
         listener = Listener()
         try:
             yield b"retry: 1000\n\n"
-            await self._join(listener, cursor)
-            while not self._is_over:
+            with suppress(BackendError):  # the store is busy or gone: it ends here, and the page asks again in a second
+                await self._join(listener, cursor)
+            while listener in self._listeners and not self._is_over:
                 try:
                     text = await asyncio.wait_for(listener.events.get(), ALIVE_S)
                 except asyncio.TimeoutError:
