@@ -2,11 +2,12 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-torch test lint bench clean
+.PHONY: help demo demo-torch ui test lint bench clean
 
 help:
 	@echo "make demo         train real models and show what was recorded"
 	@echo "make demo-torch   the same with PyTorch, Lightning, Transformers too (a large download)"
+	@echo "make ui           fetch the dashboard's page libraries (needs npm)"
 	@echo "make test         all tests"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the benchmarks, with peers (large downloads)"
@@ -18,6 +19,10 @@ demo: .venv/demo
 # On Linux the index's torch brings CUDA, some gigabytes; PIP_EXTRA_INDEX_URL can name an index of CPU builds.
 demo-torch: .venv/demo-torch
 	.venv/bin/autotrack demo
+
+# A wheel has them; a clone does not, because git does not hold them.
+ui:
+	$(PYTHON) scripts/vendor.py
 
 test: .venv/test
 	.venv/bin/python -m pytest --numprocesses auto --dist loadfile

@@ -73,9 +73,9 @@ def once():
     return 1000 * thread, 1000 * (time.process_time() - process)
 once()
 if mode.startswith("autotrack"): time.sleep(4)
-for _ in range(int(sys.argv[3])):
-    switch(True); one = once()
-    switch(False); other = once()
+for _ in range(int(sys.argv[3])):  # what comes first after a switch is colder than what a user sees, who switches once
+    switch(True); once(); one = once()
+    switch(False); once(); other = once()
     print(*one, *other)
 """
 SILENT = """

@@ -1,6 +1,7 @@
 """For every test: our own errors rise, and nothing is left behind: no patch, thread, journal, variable, changed hook."""
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 os.environ["AUTOTRACK_STRICT"] = "1"
 for variable in [name for name in os.environ if name.startswith("AUTOTRACK_") and not name.startswith(("AUTOTRACK_TEST_", "AUTOTRACK_STRICT"))]:
     del os.environ[variable]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun by a shell's ``&``: what the tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("autotrack.testing.backend_contract", "autotrack.testing.integration_contract")
 pytest_plugins = ["autotrack.testing.fixtures"]

@@ -175,6 +175,7 @@ class RunView:
     system: Mapping[str, float] = field(default_factory=_none)  # last values of the process's own metrics
     params_before: Mapping[str, Sequence[Any]] = field(default_factory=_none)  # earlier values of parameters set more than once
     statistics: Mapping[str, Stats] = field(default_factory=_none, repr=False)  # by series, system metrics included
+    number: int = 0  # a whole number that the store gave it, and gives to no other
     _reader: Reader | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

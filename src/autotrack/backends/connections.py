@@ -20,12 +20,16 @@ from autotrack.backends import deadline
 from autotrack.backends.migrations import is_readable, prepare
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
-LOCK_S = 1.0  # how long SQLite waits for another writer before we say so; our own writer tries again
+LOCK_S = 1.0  # how long we wait for another writer before we say so; our own writer tries again
+TRY_MS = 10  # how long SQLite does: it sleeps 1, 2, 5 ... 100 ms between its looks, while the lock lies idle before many writers
 OPENING_S = 15.0  # many processes may make or upgrade one store at once
 _IDLE_READERS = 4
 _INSTRUCTIONS = 20_000  # of SQLite's machine, a millisecond or so, after which the time is looked at
 _OLDEST = (3, 37, 0)  # STRICT tables
-_WRITER = ("synchronous = normal", "foreign_keys = on", "cache_size = -8192", "temp_store = memory", "journal_size_limit = 67108864")
+_WRITER = (
+    "synchronous = normal", "foreign_keys = on", "cache_size = -8192", "temp_store = memory", "journal_size_limit = 67108864",
+    f"busy_timeout = {TRY_MS}",
+)  # fmt: skip
 _READER = ("query_only = on", "cache_size = -8192", "temp_store = memory")
 # What SQLite's own words say of a store that may be there again in a moment. (Codes come with Python 3.11.)
 _PASSING = ("locked", "busy", "full", "readonly", "disk i/o", "unable to open", "interrupted")
@@ -204,6 +208,30 @@ class Connections:
             raise _gone(self.path) from None
         if self.identity not in (None, (found.st_dev, found.st_ino)):
             raise _gone(self.path)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, with the write lock from the start: a transaction that begins by reading could find itself refused to write."""
+    until = time.monotonic() + LOCK_S
+    while not _begins(db, until):
+        pass
+    try:
+        yield
+        db.execute("commit")
+    finally:
+        if db.in_transaction:
+            db.execute("rollback")
+
+
+def _begins(db: sqlite3.Connection, until: float) -> bool:
+    try:
+        db.execute("begin immediate")
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error) or time.monotonic() >= until:
+            raise
+        return False
+    return True
 
 
 def _gone(path: Path) -> StoreGone:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 5_000
 _COARSE = 1_024  # buckets by which the steps of a window of time or of a metric are found
+_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +190,23 @@ class _Axis:
         return max(self._other.first, low - max(64, 1 << shift, 8 * reach))
 
     def span(self, low: float, high: float) -> tuple[int, int]:
-        """The steps that may have an x from ``low`` to ``high``."""
+        """The steps that may have an x from ``low`` to ``high``: looked for in ever finer buckets."""
         import numpy as np  # reading only
 
-        coarse, shift = self._coarse()
-        x = self.along(coarse, self.source.first, self.source.last, shift)
-        before = np.concatenate(([-np.inf], x[:-1]))
-        before, after = np.fmin(before, x), np.fmax(before, x)
-        may = np.flatnonzero((after >= low) & (before <= high))
-        if not len(may):
-            return self.source.first, self.source.first - 1
-        first, last = int(coarse.step[may[0]]), int(coarse.step[may[-1]])
-        return max(self.source.first, first >> shift << shift), min(self.source.last, ((last >> shift) + 1 << shift) - 1)
+        start, end = self.source.first, self.source.last
+        for _ in range(_ROUNDS):
+            shift = 0 if self.source.few(start, end, _COARSE) else shift_for([(start, end)], _COARSE, None, "step")
+            sums = self.source.sums(start, end, shift)
+            x = self.along(sums, start, end, shift)
+            before = np.concatenate(([-np.inf], x[:-1]))
+            may = np.flatnonzero((np.fmax(before, x) >= low) & (np.fmin(before, x) <= high))
+            if not len(may):
+                return start, start - 1
+            first, last = int(sums.step[may[0]]), int(sums.step[may[-1]])
+            start, end = max(start, first >> shift << shift), min(end, ((last >> shift) + 1 << shift) - 1)
+            if not shift:
+                break
+        return start, end
 
     def ends(self) -> tuple[float, float]:
         """The x of the series' first and last point."""
@@ -209,10 +215,10 @@ class _Axis:
         source = self.source
         if self.x == "step":
             return float(source.first), float(source.last)
-        if isinstance(self.x, str):
-            ends = (source.sums(step, step, 0) for step in (source.first, source.last))
-            first, last = (self.along(end, 0, 0, 0) for end in ends)
-            return float(first[0]), float(last[-1])
+        ends = [self.along(source.sums(step, step, 0), step, step, 0) for step in (source.first, source.last)]
+        first, last = (float(end[-1]) for end in ends)
+        if math.isfinite(first) and math.isfinite(last):
+            return first, last
         coarse, shift = self._coarse()
         x = self.along(coarse, source.first, source.last, shift)
         x = x[np.isfinite(x)]

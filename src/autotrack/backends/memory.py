@@ -294,6 +294,7 @@ class MemoryBackend:
                 sorted({key for run in found for key in (*run.points, *run.summary)}),
                 sorted({key for run in found for key in run.tags}),
                 sorted(key for key in params if not all(key in run.params and key in first and _same(run.params[key], first[key]) for run in found)),
+                sorted({key for run in found for key in run.points}),
             )
 
     def buckets(
@@ -365,6 +366,7 @@ class MemoryBackend:
             system=_frozen({key: value for key, value in last.items() if key.startswith("system/")}),
             params_before=_frozen({key: tuple(before) for key, before in run.params_before.items()} if params else {}),
             statistics=_frozen(statistics),
+            number=run.number,
         )
 
     def _last_sign(self, run: _Run) -> float:

@@ -64,12 +64,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that some of the runs have, sorted. ``varying`` are the params that are not the same in all of them."""
+    """The keys that some of the runs have, sorted. ``varying`` are the params that are not the same in all of them.
+
+    ``curves`` are the metrics that were logged at steps, not only set as summary.
+    """
 
     params: Sequence[str]
     metrics: Sequence[str]
     tags: Sequence[str]
     varying: Sequence[str]
+    curves: Sequence[str] = ()
 
 
 Axis = Literal["step", "time", "relative"] | tuple[Literal["metric"], str]  # what a curve is drawn over

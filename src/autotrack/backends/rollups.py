@@ -43,27 +43,32 @@ class End(NamedTuple):
     points: int
 
 
+Place = tuple[tuple[int, str, float], tuple[int, str], tuple[int, int, int]]  # of a series: see ``sqlite_read.places``
 Door = Callable[[], AbstractContextManager[sqlite3.Connection]]  # a connection, in a transaction
 
 
 def grow(curve: SqliteCurve, reading: Door, writing: Door, until: float) -> bool:
     """Sum up what is not summed up yet of a series; whether that was done by ``until`` (of time.monotonic)."""
+    end, is_whole, after = End(0, 0, 0), False, 0
     while time.monotonic() < until:
         with reading() as db:
-            end, is_whole, after = curve.state(db)
+            if curve.end(db) != end:  # at first, and when another program has done a part
+                end, is_whole, after = curve.state(db)
             if is_whole and after <= _TAIL:
                 return True
             piece = curve.piece(db, end) if is_whole else None
             touched = [] if is_whole else curve.behind(db)
         with writing() as db:
             if curve.end(db) != end:
-                continue  # another program was quicker
+                continue
             if piece is not None:
                 sums, step, points = piece
                 keep(db, curve, end.shift, sums)
-                db.execute(_END, (*curve.place, end.shift, step, end.points + points))
+                end, after = End(end.shift, step, end.points + points), after - points
+                db.execute(_END, (*curve.place, *end))
             else:
                 repair(db, curve, end, touched)
+                end = End(0, 0, 0)
     return False
 
 
@@ -75,7 +80,7 @@ def repair(db: sqlite3.Connection, curve: SqliteCurve, end: End, touched: Iterab
         for shift in range(end.shift, top + 1, 2):
             text = "delete from rollup where run_id = ? and key_id = ? and shift = ? and bucket between ? and ?"
             db.execute(text, (*curve.place, shift, low >> shift, high >> shift))
-        keep(db, curve, end.shift, curve.of_points(db, low, high, end.shift))
+        keep(db, curve, end.shift, curve.of_points(db, low, high, end.shift, with_ends=True))
     text = "select coalesce(sum(count + odd), 0) from rollup where run_id = ? and key_id = ? and shift = ?"
     (points,) = db.execute(text, (*curve.place, top)).fetchone()
     db.execute(_END, (*curve.place, end.shift, end.step, points))
@@ -96,8 +101,10 @@ def keep(db: sqlite3.Connection, curve: SqliteCurve, smallest: int, sums: Sums) 
 class SqliteCurve:
     """One series of the SQLite store (``grid.Source``)."""
 
-    def __init__(self, db: sqlite3.Connection, run: tuple[int, str, float], key: tuple[int, str], ends: tuple[int, int, int], *, sums: bool) -> None:
-        self._db, self._may_keep = db, sums
+    def __init__(self, db: sqlite3.Connection, place: Place, *, may_keep: bool, with_ends: bool) -> None:
+        run, key, ends = place
+        self._db, self._may_keep = db, may_keep
+        self._with_ends = with_ends
         number, self.run_id, self.started = run
         key_id, self.key = key
         self.place = number, key_id
@@ -117,15 +124,15 @@ class SqliteCurve:
             low, high = low >> shift << shift, ((high >> shift) + 1 << shift) - 1
         low, high = max(low, self.first), min(high, self.last)
         if not shift or self.total < LONG or self.few(low, high, LONG):
-            return self.of_points(self._db, low, high, shift)
+            return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
         end, is_whole, after = self.state(self._db)
         if shift < end.shift or not self._may_keep:
-            return self.of_points(self._db, low, high, shift)
+            return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
         if not is_whole or after > 2 * _TAIL:
             self.is_behind = True
             raise NotReady
         kept = self._of_rollups(low, high, shift, end)
-        rest = self.of_points(self._db, max(low, end.step + 1), high, shift) if high > end.step else None
+        rest = self.of_points(self._db, max(low, end.step + 1), high, shift, with_ends=self._with_ends) if high > end.step else None
         return kept if rest is None else together(joined([kept, rest]), shift)
 
     def _of_rollups(self, low: int, high: int, shift: int, end: End) -> Sums:
@@ -135,8 +142,26 @@ class SqliteCurve:
         found = self._db.execute(text, (*self.place, level, low >> level, high >> level)).fetchall()
         return together(_sums(found), shift)
 
-    def of_points(self, db: sqlite3.Connection, low: int, high: int, shift: int) -> Sums:
-        """The sums as the points themselves say."""
+    def of_points(self, db: sqlite3.Connection, low: int, high: int, shift: int, *, with_ends: bool) -> Sums:
+        """The sums as the points themselves say; ``with_ends``: and the time and value of the last point of each bucket."""
+        return self._in_sql(db, low, high, shift, with_ends) if shift else self._in_arrays(db, low, high, shift)
+
+    def _in_sql(self, db: sqlite3.Connection, low: int, high: int, shift: int, with_ends: bool) -> Sums:
+        """SQLite adds up; buckets with an infinite value, which it takes for a number, are added up anew."""
+        last = "where p.run_id = :run and p.key_id = :key and p.step = g.last order by p.seq desc limit 1"
+        ends = f"(select time_ms from metric_point p {last}), (select value from metric_point p {last})" if with_ends else "null, null"
+        text = f"""select last, {ends}, finite, total, low, high, total_count - finite from
+            (select max(step) as last, count(*) as total_count, count(value) as finite, total(value) as total, min(value) as low,
+            max(value) as high {_POINTS} group by step >> :shift) g"""
+        sums = _sums(db.execute(text, {**self._range(low, high), "shift": shift}).fetchall())
+        for at in _infinite(sums):
+            bucket = int(sums.step[at]) >> shift
+            one = self._in_arrays(db, max(low, bucket << shift), min(high, (bucket + 1 << shift) - 1), shift)
+            for name in Sums.__slots__:
+                getattr(sums, name)[at] = getattr(one, name)[0]
+        return sums
+
+    def _in_arrays(self, db: sqlite3.Connection, low: int, high: int, shift: int) -> Sums:
         steps, ms, values = arrays(db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range(low, high)))
         return summed(steps, ms / 1000, values, shift)
 
@@ -175,11 +200,18 @@ class SqliteCurve:
         """The sums of the next points after the end, the step of the last of them, and how many they are."""
         asked = self._range(end.step + 1, 2**63 - 1)
         cut = db.execute(f"select step {_POINTS} order by step limit 1 offset {_PIECE}", asked).fetchone()
-        sums = self.of_points(db, end.step + 1, 2**63 - 1 if cut is None else cut[0], end.shift)
+        sums = self.of_points(db, end.step + 1, 2**63 - 1 if cut is None else cut[0], end.shift, with_ends=True)
         return sums, int(sums.step[-1]), int(sums.count.sum() + sums.odd.sum())
 
     def _range(self, low: int, high: int) -> dict[str, int]:
         return {"run": self.place[0], "key": self.place[1], "low": low, "high": high}
+
+
+def _infinite(sums: Sums) -> list[int]:
+    """Where a bucket holds an infinite value, or a sum that is none."""
+    import numpy as np  # reading only
+
+    return np.flatnonzero(np.isinf(sums.low) | np.isinf(sums.high) | ~np.isfinite(sums.total)).tolist()
 
 
 def _sums(rows: list[tuple[Any, ...]]) -> Sums:

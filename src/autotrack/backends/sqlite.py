@@ -17,7 +17,7 @@ from typing import Any
 
 from autotrack.backends import deadline, grid, rollups, sqlite_read, sqlite_table
 from autotrack.backends.accept import accept, clean
-from autotrack.backends.connections import Connections
+from autotrack.backends.connections import LOCK_S, TRY_MS, Connections, transaction
 from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Cursor, Keys, SavedView, Table, Tail
 from autotrack.backends.sqlite_write import Known, write_batch
 from autotrack.errors import BackendUnavailable, RecordRejected, RunNotFound
@@ -51,14 +51,14 @@ class SqliteBackend:
             except sqlite3.IntegrityError:
                 new = self._write_once(db, accepted)  # another writer took a step of a series that we thought we knew: now it is looked up
             if any(min(new, default=0) <= count <= max(new, default=0) for count in _ANALYZED):
-                with contextlib.suppress(sqlite3.OperationalError):  # the next who passes a mark does it
+                with contextlib.suppress(sqlite3.OperationalError), transaction(db):  # the next who passes a mark does it
                     db.execute("pragma analysis_limit = 1000")
                     db.execute("analyze")
 
     def _write_once(self, db: sqlite3.Connection, batch: Batch) -> list[int]:
         is_written = False
         try:
-            with _transaction(db):
+            with transaction(db):
                 new = write_batch(db, batch, self._known, _now_ms())
             is_written = True
             return new
@@ -71,7 +71,7 @@ class SqliteBackend:
     def delete(self, run_ids: Collection[str], *, undo: bool = False) -> int:
         text = """update run set deleted_ms = ?, change = (select value from meta where name = 'change')
             where uid in (select value from json_each(?)) and (deleted_ms is null) = ?"""
-        with self._ours().writing() as db, _transaction(db):
+        with self._ours().writing() as db, transaction(db):
             db.execute("update meta set value = value + 1 where name = 'change'")
             return db.execute(text, (None if undo else _now_ms(), json.dumps(list(run_ids)), not undo)).rowcount
 
@@ -87,7 +87,7 @@ class SqliteBackend:
 
     def _purge_runs(self, before: int) -> int:
         """Remove some runs; return how many."""
-        with self._ours().writing() as db, _transaction(db):
+        with self._ours().writing() as db, transaction(db):
             found = db.execute("select id from run where deleted_ms <= ? limit ?", (before, _PURGE_RUNS)).fetchall()
             asked = (json.dumps([number for (number,) in found]),)
             db.execute("insert into purged(uid, run_id, has_points) select uid, id, 1 from run where id in (select value from json_each(?))", asked)
@@ -96,12 +96,15 @@ class SqliteBackend:
             db.execute("delete from run where id in (select value from json_each(?))", asked)  # and, by cascade, what refers to it
             if not found:
                 db.execute("delete from environment where id not in (select environment_id from run where environment_id is not null)")
+                gone = "run_id in (select run_id from rollup_end where run_id not in (select id from run))"
+                db.execute(f"delete from rollup where {gone}")  # of runs that a program removed that knew nothing of sums
+                db.execute(f"delete from rollup_end where {gone}")
         return len(found)
 
     def _purge_points(self) -> bool:
         """Remove some points of one purged run; whether there may be more."""
         points = "select run_id, key_id, step, seq from metric_point where run_id = ? limit ?"
-        with self._ours().writing() as db, _transaction(db):
+        with self._ours().writing() as db, transaction(db):
             run = db.execute("select run_id from purged where has_points limit 1").fetchone()
             if run is None:
                 return False
@@ -115,7 +118,8 @@ class SqliteBackend:
         left = -1
         while left != 0:
             with self._ours().writing() as db:
-                db.executescript(f"pragma incremental_vacuum({_SHRINK})")  # by ``execute`` it frees one page
+                # by ``execute`` it frees one page; a transaction of ours it ends
+                db.executescript(f"pragma busy_timeout = {LOCK_S * 1000:.0f}; pragma incremental_vacuum({_SHRINK}); pragma busy_timeout = {TRY_MS}")
                 before, left = left, db.execute("pragma freelist_count").fetchone()[0]
             if left == before:  # a store without auto_vacuum keeps them for later
                 return
@@ -170,11 +174,12 @@ class SqliteBackend:
 
         def read() -> tuple[list[Buckets], list[rollups.SqliteCurve]]:
             with connections.reading() as db:
-                found = sqlite_read.places(db, run_ids, keys)
-                curves = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in found]
-                others = []
-                if isinstance(x, tuple):
-                    others = [rollups.SqliteCurve(db, *place, sums=connections.can_write) for place in sqlite_read.places(db, run_ids, [x[1]])]
+
+                def curves_of(keys: Sequence[str]) -> list[rollups.SqliteCurve]:
+                    places = sqlite_read.places(db, run_ids, keys)
+                    return [rollups.SqliteCurve(db, place, may_keep=connections.can_write, with_ends=x != "step") for place in places]
+
+                curves, others = curves_of(keys), curves_of([x[1]]) if isinstance(x, tuple) else []
                 made = grid.buckets(curves, {other.run_id: other for other in others}, points, x, window, lead)
                 return made, [curve for curve in [*curves, *others] if curve.is_behind]
 
@@ -189,7 +194,7 @@ class SqliteBackend:
 
         @contextmanager
         def writing() -> Iterator[sqlite3.Connection]:
-            with connections.writing() as db, _transaction(db):
+            with connections.writing() as db, transaction(db):
                 yield db
 
         with contextlib.suppress(BackendUnavailable):  # somebody else writes: the next who asks finds them behind again
@@ -205,7 +210,7 @@ class SqliteBackend:
             return [SavedView(name, query, ms / 1000) for name, query, ms in found]
 
     def save_view(self, name: str, query: str | None) -> None:
-        with self._ours().writing() as db, _transaction(db):
+        with self._ours().writing() as db, transaction(db):
             if query is None:
                 db.execute("delete from saved_view where name = ?", (name,))
             else:
@@ -232,18 +237,6 @@ class SqliteBackend:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return SqliteBackend, (self.path,)
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, with the write lock from the start: a transaction that begins by reading could find itself refused to write."""
-    db.execute("begin immediate")
-    try:
-        yield
-        db.execute("commit")
-    finally:
-        if db.in_transaction:
-            db.execute("rollback")
 
 
 def _now_ms() -> int:

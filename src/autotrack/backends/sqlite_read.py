@@ -81,6 +81,7 @@ def views(db: sqlite3.Connection, ids: Sequence[int], fields: Collection[str], n
             system=Frozen(parts.system.get(number, {})),
             params_before=Frozen(parts.params_before.get(number, {})),
             statistics=Statistics(parts.statistics.get(number, {})),
+            number=number,
         )
     return [made[number] for number in ids if number in made]
 

@@ -2,6 +2,7 @@
 
 Few statements a batch, never one step a row: ``sqlite3`` gives up the GIL at every step, and beside a training loop in pure Python each
 can then wait for the switch interval (5 ms). So rows go by multi-row statements of a few sizes, and are looked up as one JSON value.
+A large statement is worth its making (2,048 rows: 10 ms and megabytes, once a connection) only where many rows come at once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from autotrack.records import (
     WriterEnded,
 )
 
-_SIZES = (2048, 512, 128, 32, 8, 4, 2, 1)  # rows of a statement
+_SIZES = (2048, 128, 32, 8, 4, 2, 1)  # rows of a statement
+_MANY = 8192  # rows from which on the largest is used
 _VARIABLES = 32_766  # SQLite's limit
 _KNOWN = 200_000
 
@@ -131,12 +133,12 @@ class Rows:
     def add(self, values: Iterable[Any]) -> None:
         """Add rows, flat."""
         self._values.extend(values)
-        if len(self._values) >= self._sizes[0] * self._width:
+        if len(self._values) >= _MANY * self._width:
             self._write(self._sizes[:1])
 
     def finish(self) -> None:
         """Write what is left."""
-        self._write(self._sizes)
+        self._write(self._sizes[1:])
 
     def _write(self, sizes: Sequence[int]) -> None:
         values, width, start = self._values, self._width, 0

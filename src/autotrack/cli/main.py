@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autotrack.cli import admin, completion, demo, doctor, edit, export, launch, runs
+from autotrack.cli import admin, completion, demo, doctor, edit, export, launch, runs, ui
 from autotrack.cli import top as watching
 from autotrack.cli.doors import Group
 
@@ -40,6 +40,7 @@ for command in (
     runs.show,
     runs.compare,
     runs.search,
+    ui.ui,
     edit.tag,
     edit.rename,
     edit.note,

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from autotrack.artifacts import CHUNK
-from autotrack.recording.tables import table_of
+from autotrack.recording import tables
 from autotrack.values import cut
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
 
 KIND = "checkpoint"
-TABLE = "checkpoints"
+TABLE = "checkpoints.jsonl"
 MOST_BYTES = 4 << 30  # of a file that is kept
 MOST_ROWS = 10_000
 MOST_OPEN = 16  # files that wait, open; of others only the path is told
@@ -153,9 +153,9 @@ class Checkpoints:
             if saved is not None and saved.note is not None:
                 self._tracker.uploads.upload(saved.note)
         if kept.rows:
-            name, content, meta = table_of(TABLE, kept.rows)
+            content, meta = tables.written(tables.frozen(kept.rows))
             uploads = self._tracker.uploads
-            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), name, "table", None, meta))
+            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), TABLE, "table", None, meta))
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

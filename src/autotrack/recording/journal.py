@@ -240,6 +240,7 @@ class Journal:
         self._segment: Segment | None = None
         self._segments: list[Segment] = []
         self._spare: Segment | None = None
+        self._looked_at: tuple[Segment | None, int] = None, 0
         self._last_number = 0
         self._aside: deque[_Metrics | AnyRecord] = deque()
         self._is_placing = False
@@ -354,9 +355,8 @@ class Journal:
         """
         if self._segment is not None:
             self._segment.close()
-        usual = SEGMENT_BYTES if self._segments or self._last_number else FIRST_BYTES
         least = -(-(need + HEADER_BYTES + 64) // 4096) * 4096
-        segment = None if self.is_full else self._next(max(usual, least))
+        segment = None if self.is_full else self._next(max(self._usual_bytes(), least))
         if segment is None:
             if not keep:
                 self._say_full()
@@ -388,6 +388,10 @@ class Journal:
         if sum(segment.path is None for segment in self._segments) >= MOST_MEMORY:
             return None
         return Segment(self._take_number(), size, None)
+
+    def _usual_bytes(self) -> int:
+        """The size of the next segment."""
+        return min(FIRST_BYTES << 2 * min(self._last_number, 8), SEGMENT_BYTES)
 
     def _take_number(self) -> int:
         self._last_number += 1
@@ -531,6 +535,13 @@ class Journal:
         return bool(self._segments)
 
     @property
+    def is_filling(self) -> bool:
+        """Whether an eighth of a segment was filled since the last time that this was asked."""
+        segment, (before, off) = self._segment, self._looked_at
+        self._looked_at = segment, 0 if segment is None else segment.off
+        return segment is not before or (segment is not None and (segment.off - off) * 8 > segment.size)
+
+    @property
     def is_behind(self) -> bool:
         """Whether a second segment has been begun."""
         return len(self._segments) > 1
@@ -622,13 +633,14 @@ class Journal:
         segment, claim = self._segment, self._claim
         if segment is None or segment.path is None or self._append or self._spare is not None or segment.off * 2 < segment.size:
             return
-        if claim is None or self._file_bytes() + SEGMENT_BYTES > CAP_BYTES:
+        size = self._usual_bytes()
+        if claim is None or self._file_bytes() + size > CAP_BYTES:
             return
         with self._lock:
             number = self._take_number()
         try:
-            self._check_room(SEGMENT_BYTES)
-            spare = Segment(number, SEGMENT_BYTES, claim.path(f"{number:06d}"))
+            self._check_room(size)
+            spare = Segment(number, size, claim.path(f"{number:06d}"))
         except OSError:
             return  # whoever needs it will meet the same, and say it
         with self._lock:

@@ -26,10 +26,9 @@ from autotrack import values as kept
 from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
-from autotrack.recording import endings
+from autotrack.recording import endings, tables
 from autotrack.recording.checkpoints import Checkpoints
 from autotrack.recording.place import experiment_here, host, in_child_process, in_notebook, is_first_rank, is_silent_rank, script, user
-from autotrack.recording.tables import table_of
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
 from autotrack.settings import Settings, checked_experiment
@@ -216,13 +215,13 @@ class Run:
 
         ``rows`` is an iterable of mappings, a mapping from columns to lists, or a data frame.   Raises: TypeError, ValueError.
         """
-        name, content, meta = table_of(name, rows)
-        self._tracker_for_files().uploads.take_bytes(self.id, content, name, kind="table", meta=meta)
+        content, meta = tables.written(tables.frozen(rows))
+        self._tracker_for_files().uploads.take_bytes(self.id, content, tables.named(name), kind="table", meta=meta)
 
     def note_table(self, name: str, rows: Any) -> None:
         """As ``log_table``, for a table that nobody logged himself: its file is written in the background."""
-        name, content, meta = table_of(name, rows)
-        self._tracker_for_files().uploads.take_bytes_soon(self.id, content, name, kind="table", meta=meta)
+        write = functools.partial(tables.written, tables.frozen(rows))
+        self._tracker_for_files().uploads.take_soon(self.id, write, tables.named(name), kind="table")
 
     # Its life
 

@@ -10,19 +10,23 @@ from autotrack import values as kept
 from autotrack.artifacts import checked_name
 
 
-def table_of(name: str, rows: Any) -> tuple[str, bytes, dict[str, Any]]:
-    """The name of a table's file, its content, and what is said of it: its columns, and how many rows it has.
+def named(name: str) -> str:
+    """The name of a table's file.   Raises: ValueError for a name that leads out of the run."""
+    return checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
+
+
+def frozen(rows: Any) -> list[dict[str, Any]]:
+    """A table's rows as they are now, in JSON's types.
 
     ``rows`` is an iterable of mappings, a mapping from columns to lists, or a data frame.   Raises: TypeError, ValueError.
     """
-    name = checked_name(name if name.endswith(".jsonl") else f"{name}.jsonl")
-    columns: dict[str, None] = {}
-    lines = []
-    for row in rows_of(rows):
-        line = {kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()}
-        columns.update(dict.fromkeys(line))
-        lines.append(json.dumps(line))
-    return name, "".join(f"{line}\n" for line in lines).encode(), {"columns": list(columns), "rows": len(lines)}
+    return [{kept.name_of(key): kept.plain(value, kept.LONG) for key, value in row.items()} for row in rows_of(rows)]
+
+
+def written(rows: list[dict[str, Any]]) -> tuple[bytes, dict[str, Any]]:
+    """The content of a table's file, and what is said of it: its columns, and how many rows it has."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode(), {"columns": list(columns), "rows": len(rows)}
 
 
 def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:

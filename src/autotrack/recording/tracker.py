@@ -74,6 +74,7 @@ class Tracker:
         self._opening = threading.Lock()  # of the store: takes long, and nobody who records waits for it
         self._scratch: Path | None = None
         self.console = Console(self)
+        self._is_new = False  # whether we made its folder, and git does not know yet
         if not settings.uri.startswith(("sqlite:", "memory:")):
             _ = self.backend  # a scheme that nobody knows is said at once
 
@@ -84,6 +85,7 @@ class Tracker:
             with self._opening:
                 if self._backend is None:
                     self._make_folder()
+                    self._hide_from_git()
                     self._backend = open_backend(self.settings.uri)
         return self._backend
 
@@ -209,10 +211,16 @@ class Tracker:
         if local is None:
             return
         with guard("making the store's folder"):
-            if local.is_dir():
-                return  # whatever else lies in it is not ours to have ignored
-            local.mkdir(parents=True, exist_ok=True)
-            (local / ".gitignore").write_bytes(b"*\n")
+            if not local.is_dir():
+                local.mkdir(parents=True, exist_ok=True)
+                self._is_new = True
+
+    def _hide_from_git(self) -> None:
+        """In a folder that we made; whatever else lies in another is not ours to have ignored."""
+        if self._is_new and self.local is not None:
+            with guard("having git ignore the store"):
+                (self.local / ".gitignore").write_bytes(b"*\n")
+                self._is_new = False
 
     def _after_fork(self) -> None:
         """In a child: its own session, locks and threads; the parent's runs stay the parent's to end."""

@@ -86,10 +86,11 @@ class Uploads:
         """Stage a file of this content."""
         self._take(run_id, lambda sink: sink.write(content), name, kind, None, meta or {})
 
-    def take_bytes_soon(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any]) -> None:
-        """As ``take_bytes``, staged by the thread: for who must not be kept waiting. A kill within these milliseconds loses it."""
+    def take_soon(self, run_id: str, make: Callable[[], tuple[bytes, dict[str, Any]]], name: str, *, kind: str) -> None:
+        """As ``take_bytes`` of a content and its meta that the thread makes: for who must not be kept waiting. A kill meanwhile loses it."""
 
         def take() -> None:
+            content, meta = make()
             self.upload(self.stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
 
         self._soon(take)

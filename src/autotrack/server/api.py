@@ -31,7 +31,8 @@ GET /api/home
 GET /api/runs?experiment&deleted
     {"cursor", "now", "experiment", "runs": {each field of a brief: a list, newest run first; "experiment", "status", "kind", "fold", "host" are
      {"words", "codes"}}, "params": [KEY], "metrics": [KEY], "tags": [KEY] (those in use, sorted), "varying": [params that differ between runs],
-     "headline": [≤ 4 metrics that say most]}
+     "headline": [≤ 4 metrics that say most],
+     "curves": [metrics that were logged at steps, system metrics too]}
 POST /api/columns {"experiment", "deleted", "columns": [column ≤ 200]}
     {"columns": [as asked, in that order]}; a key that no run has is {"kind": "number", "rows": [], "values": []}.
 GET /api/search?experiment&q&deleted
@@ -60,7 +61,7 @@ GET /api/run/ID
 GET /api/run/ID/diff
     {"text", "cut"}: the uncommitted changes with which it ran; 404 if there were none.
 GET /api/run/ID/console?after
-    {"text", "next", "cut"}: the end of what it printed, from character ``after``; 404 if none was kept.
+    {"text", "next", "cut", "kept"}: the end of what it printed, from character ``after``. ``kept`` is false if nothing that it prints is kept.
 GET /api/file?run&name
     The artifact as a download (never shown by the browser).
 GET /api/preview?run&name
@@ -90,3 +91,356 @@ GET /api/live?cursor                   (text/event-stream)
                     got points in their past, or too many: ask ``series`` again.
     event: reset    {}  what is new cannot be told from there: load ``runs`` again, and go on from its cursor.
 """
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from autotrack.artifacts import ArtifactStore
+from autotrack.backends.protocol import Axis, Backend, Keys
+from autotrack.difference import PER_PROCESS, area, flattened, same
+from autotrack.errors import BackendUnavailable, NotFound, QueryError, RecordRejected
+from autotrack.glance import telling
+from autotrack.query import Condition, Field, Query, Value, parse
+from autotrack.records import AnyRecord, Batch, RunNoted, TagsSet
+from autotrack.server import answers, completing, files
+from autotrack.server.asking import TEXT, Ask, Refused, column
+from autotrack.server.importance import importance
+from autotrack.views import RunView
+
+RUNS, KEYS, COLUMNS, COMPARED = 1_000, 8, 200, 50
+LISTED = 1_000  # children of a run
+DAYS = 30
+FRESH_S = 20.0  # how long an answer may be given again while nothing was written: a run may have fallen silent
+KEPT = 16  # answers
+PAUSES_S = (0.1, 0.3, 0.6, 1.0)  # a training may be writing just now
+ABSENT = {"absent": True}
+
+
+class Api:
+    """The answers to what the page asks, from one store. Each method is a route and runs in a thread."""
+
+    def __init__(self, backend: Backend, artifacts: ArtifactStore, place: str = "", version: str = "") -> None:
+        self._backend, self._artifacts = backend, artifacts
+        self._place, self._version = place, version
+        self._kept: dict[tuple[Any, ...], tuple[int, float, Any]] = {}
+
+    def home(self, _: Ask) -> bytes:
+        """All experiments, what runs, what failed last."""
+        text: bytes = self._unless_changed(("home",), lambda: answers.to_json(self._home()))
+        return text
+
+    def _home(self) -> dict[str, Any]:
+        cursor, now = self._cursor(), time.time()
+        table = self._backend.table(Query(), answers.BRIEF_FIELDS)
+        runs = answers.briefs(table.numbers, table.columns)
+        today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        days = [(today - timedelta(days=back)).timestamp() for back in range(DAYS - 1, -1, -1)]
+        experiments: dict[str, dict[str, Any]] = {}
+        live, failed = [], []
+        for at, (name, status, started, ended) in enumerate(zip(runs["experiment"], runs["status"], runs["started"], runs["ended"], strict=True)):
+            one = experiments.setdefault(name, {"name": name, "runs": 0, "running": 0, "failed": 0, "newest": started, "days": [0] * DAYS})
+            one["runs"] += 1
+            one["newest"] = max(one["newest"], started)
+            if status == "running":
+                one["running"] += 1
+                live.append(at)
+            elif status in ("failed", "lost"):
+                one["failed"] += (ended or started) > now - 86_400
+                failed.append(at)
+            if started >= days[0]:
+                one["days"][next(back for back in range(DAYS - 1, -1, -1) if started >= days[back])] += 1
+        failed.sort(key=lambda at: runs["ended"][at] or runs["started"][at], reverse=True)
+
+        def rows(places: Sequence[int]) -> list[dict[str, Any]]:
+            return answers.rows({name: [values[at] for at in places] for name, values in runs.items()})
+
+        return {
+            "store": self._place, "version": self._version, "cursor": cursor, "now": now, "runs": len(table.numbers),
+            "experiments": sorted(experiments.values(), key=lambda one: one["newest"], reverse=True),
+            "running": rows(live[:50]),
+            "failed": rows(failed[:20]),
+        }
+
+    def runs(self, ask: Ask) -> bytes:
+        """The runs of an experiment, and the names of what they hold."""
+        experiment, query = ask.text("experiment", default=""), ask.query()
+        text: bytes = self._unless_changed(("runs", experiment, query.deleted), lambda: answers.to_json(self._runs(experiment, query)))
+        return text
+
+    def _runs(self, experiment: str, query: Query) -> dict[str, Any]:
+        cursor = self._cursor()
+        table = self._backend.table(query, answers.BRIEF_FIELDS)
+        runs: dict[str, Any] = answers.briefs(table.numbers, table.columns)
+        for name in answers.CODED:
+            runs[name] = answers.coded([value or "" for value in runs[name]])
+        keys = self._backend.keys(query)
+        metrics = [key for key in keys.metrics if not key.startswith("system/")]
+        return {
+            "cursor": cursor, "now": time.time(), "experiment": experiment, "runs": runs,
+            "params": keys.params, "metrics": keys.metrics, "tags": keys.tags, "varying": keys.varying,
+            "headline": telling(metrics)[:4], "curves": keys.curves,
+        }
+
+    def columns(self, ask: Ask) -> Any:
+        """Columns of a table."""
+        fields = [column(one) for one in ask.list("columns", COLUMNS)]
+        table = self._backend.table(ask.query(), fields)
+        return {"columns": [answers.column(found) for found in table.columns]}
+
+    def search(self, ask: Ask) -> Any:
+        """Which runs fit."""
+        try:
+            query = ask.query(ask.text("q", 10_000, default=""))
+        except QueryError as error:
+            return {"problem": str(error).rpartition(" (at position ")[0] or str(error), "at": error.position}
+        return {"rows": list(self._backend.table(query).numbers)}
+
+    def complete(self, ask: Ask) -> Any:
+        """What may be typed next."""
+        text = ask.text("q", 10_000, default="")
+        at = min(ask.whole("at", 0, 10_000, default=len(text)), len(text))
+        query = ask.query()
+        start, found = completing.choices(text[:at], self._keys(ask), lambda field: self._backend.table(query, [field]).columns[0].values)
+        return {"from": start, "to": at, "choices": found}
+
+    def series(self, ask: Ask) -> bytes:
+        """Curves for a screen."""
+        start, end, lead = ask.number("from"), ask.number("to"), ask.number("lead") or 0.0
+        if (start is None) != (end is None) or lead < 0 or (start is not None and end is not None and start > end):
+            raise Refused(400, "a window has from and to, and lead is at least 0")
+        cursor = self._cursor()
+        curves = self._backend.buckets(
+            ask.texts("runs", RUNS),
+            ask.texts("keys", KEYS),
+            points=ask.whole("points", 16, 5_000),
+            x=_axis(ask.one("x", "step")),
+            window=None if start is None or end is None else (start, end),
+            lead=lead,
+        )
+        return answers.series(curves, cursor)
+
+    def run(self, ask: Ask) -> Any:
+        """All of a run."""
+        cursor = self._cursor()
+        run = self._backend.run(ask.path["id"])
+        children = self._briefs(parse(f"parent = {_quoted(run.id)}", "started", LISTED))
+        told = ("duration_s", "user", "pid", "call_site", "session", "seen", "dropped", "notes", "traceback", "tags")
+        return {
+            **answers.brief(run),
+            **{name: getattr(run, name) for name in told},
+            "cursor": cursor,
+            "params": answers.exact(run.params),
+            "params_before": answers.exact(run.params_before),
+            "metrics": answers.exact(run.metrics),
+            "stats": {key: answers.stats(run.statistics[key]) for key in run.statistics},
+            "environment": answers.exact(run.environment),
+            "parents": self._parents(run),
+            "children": children,
+            "artifacts": [
+                {**{name: getattr(a, name) for name in ("name", "kind", "digest", "size", "time", "step", "meta")}, "shown": files.shown(a)}
+                for a in run.artifacts
+            ],
+        }
+
+    def _parents(self, run: RunView) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        met = {run.id}
+        while run.parent_id is not None and len(found) < 20 and run.parent_id not in met:
+            met.add(run.parent_id)
+            try:
+                run = self._backend.run(run.parent_id)
+            except NotFound:
+                break
+            found.insert(0, answers.brief(run))
+        return found
+
+    def diff(self, ask: Ask) -> Any:
+        """The uncommitted changes with which a run ran."""
+        artifact = files.named(self._backend.run(ask.path["id"]), files.DIFF)
+        return files.text_of(files.head(self._artifacts, artifact, 1 << 20), 1 << 20)
+
+    def console(self, ask: Ask) -> Any:
+        """What a run printed."""
+        self._backend.run(ask.path["id"])
+        return {"text": "", "next": 0, "cut": False, "kept": False}
+
+    def file(self, ask: Ask) -> tuple[str, Any]:
+        """A file of a run, to be saved: what its header says, and its content."""
+        artifact = files.named(self._backend.run(ask.text("run")), ask.text("name"))
+        return files.disposition(artifact.name), self._artifacts.open(artifact.digest)
+
+    def preview(self, ask: Ask) -> Any:
+        """A file of a run, as far as it can be shown."""
+        return files.preview(self._artifacts, files.named(self._backend.run(ask.text("run")), ask.text("name")))
+
+    def picture(self, ask: Ask) -> tuple[str, bytes]:
+        """A picture's type and bytes."""
+        artifact = files.named(self._backend.run(ask.text("run")), ask.text("name"))
+        kind = files.picture_type(files.head(self._artifacts, artifact, 64))
+        if kind is None or artifact.size > files.PICTURE:
+            raise Refused(415, "this is no picture that can be shown; download it")
+        return kind, files.head(self._artifacts, artifact, files.PICTURE)
+
+    def compare(self, ask: Ask) -> Any:
+        """Runs side by side."""
+        ids = list(dict.fromkeys(ask.all("run", COMPARED)))
+        if len(ids) < 2:
+            raise Refused(400, "name at least two runs")
+        runs = [self._backend.run(one) for one in ids]
+        around = [{key: value for key, value in flattened(run.environment) if key not in PER_PROCESS} for run in runs]
+        sides = {"params": [run.params for run in runs], "metrics": [run.metrics for run in runs], "tags": [run.tags for run in runs]}
+        for name in ("code", "environment", "datasets"):
+            sides[name] = [{key: value for key, value in side.items() if area(key) == name} for side in around]
+        return {"runs": [answers.brief(run) for run in runs], "sections": [{"name": name, "rows": _rows(side)} for name, side in sides.items()]}
+
+    def importance(self, ask: Ask) -> Any:
+        """Which params go with a target."""
+        query, target = ask.query(ask.text("q", 10_000, default="")), column(ask.one("target"))
+        params = list(self._keys(ask).varying)[: 2 * COLUMNS]
+        found, *columns = self._backend.table(query, [target, *(Field("params", key) for key in params)]).columns
+        count, told = importance(found, dict(zip(params, columns, strict=True)))
+        return {"runs": count, "params": told}
+
+    def edit(self, ask: Ask) -> Any:
+        """Change what is said of runs."""
+        ids, now = self._known(ask.texts("runs", RUNS)), time.time()
+        records: list[AnyRecord] = []
+        for name, most in (("name", 500), ("notes", TEXT)):
+            if ask.one(name) is not None:
+                text = ask.text(name, most)
+                if name == "name" and not text.strip():
+                    raise Refused(400, "a name has at least one character")
+                records += [RunNoted(one, now, name, text) for one in ids]
+        if ask.one("tags") is not None:
+            tags = _tags(ask.one("tags"))
+            records += [TagsSet(one, now, tags) for one in ids]
+        if not records:
+            raise Refused(400, "say what to change: name, notes or tags")
+        _patiently(lambda: self._backend.write(Batch(os.urandom(8).hex(), 1, tuple(records))))
+        return {"runs": [answers.brief(self._backend.run(one)) for one in ids]}
+
+    def delete(self, ask: Ask) -> Any:
+        """Hide runs with those inside them, or show them again."""
+        ids, undo = self._known(ask.texts("runs", RUNS)), ask.flag("undo")
+        last = ids
+        while last:  # children of children
+            found: list[str] = []
+            for start in range(0, len(last), 500):
+                wanted = tuple(Value(text=one) for one in last[start : start + 500])
+                query = Query(Condition(Field("run", "parent"), "in", wanted), deleted=True)
+                found += self._backend.table(query, [Field("run", "id")]).columns[0].values
+            last = [one for one in dict.fromkeys(found) if one not in set(ids)]
+            ids = ids + last
+        _patiently(lambda: self._backend.delete(ids, undo=undo))
+        return {"runs": ids}
+
+    def views(self, _: Ask) -> Any:
+        """The saved views."""
+        return {"views": [{"name": view.name, "query": view.query, "saved": view.saved} for view in self._backend.saved_views()]}
+
+    def save_view(self, ask: Ask) -> Any:
+        """Keep a view under a name."""
+        name, query = ask.text("name", 200).strip(), ask.text("query", 8_000)
+        if not name:
+            raise Refused(400, "a view's name has at least one character")
+        if len(self._backend.saved_views()) >= 1_000:
+            raise Refused(400, "a store keeps a thousand views; delete some")
+        _patiently(lambda: self._backend.save_view(name, query))
+        return self.views(ask)
+
+    def delete_view(self, ask: Ask) -> Any:
+        """Forget a view."""
+        name = ask.text("name", 200)
+        _patiently(lambda: self._backend.save_view(name, None))
+        return self.views(ask)
+
+    def _cursor(self) -> str:
+        """From where ``live`` goes on after this answer; asked for before anything is read."""
+        return self._backend.tail(None).cursor
+
+    def _briefs(self, query: Query) -> list[dict[str, Any]]:
+        table = self._backend.table(query, answers.BRIEF_FIELDS)
+        return answers.rows(answers.briefs(table.numbers, table.columns))
+
+    def _known(self, ids: list[str]) -> list[str]:
+        """The ids, which are all of runs that there are.   Raises: Refused."""
+        found: set[str] = set()
+        for start in range(0, len(ids), 500):
+            wanted = tuple(Value(text=one) for one in ids[start : start + 500])
+            query = Query(Condition(Field("run", "id"), "in", wanted), deleted=True)
+            found.update(self._backend.table(query, [Field("run", "id")]).columns[0].values)
+        missing = [one for one in ids if one not in found]
+        if missing:
+            raise Refused(404, f"there is no run {missing[0][:40]!r}")
+        return ids
+
+    def _unless_changed(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What was made last for this key, if nothing was written since; else it is made again."""
+        pulse, now = self._backend.pulse(), time.monotonic()
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == pulse and now - kept[1] < FRESH_S:
+            return kept[2]
+        made = make()
+        while len(self._kept) >= KEPT:
+            self._kept.pop(next(iter(self._kept), key), None)
+        self._kept[key] = pulse, now, made
+        return made
+
+    def _keys(self, ask: Ask) -> Keys:
+        """The keys of an experiment's runs."""
+        query = ask.query()
+        keys: Keys = self._unless_changed(("keys", ask.text("experiment", default=""), query.deleted), lambda: self._backend.keys(query))
+        return keys
+
+
+def _axis(given: Any) -> Axis:
+    if given in ("step", "time", "relative"):
+        return given  # type: ignore[no-any-return]
+    key = given.get("metric") if isinstance(given, dict) and len(given) == 1 else None
+    if not isinstance(key, str) or len(key) > 1_000:
+        raise Refused(400, 'x is "step", "time", "relative" or {"metric": KEY}')
+    return "metric", key
+
+
+def _tags(given: Any) -> dict[str, str | None]:
+    if not isinstance(given, dict) or not 1 <= len(given) <= 100:
+        raise Refused(400, "tags is an object of 1 to 100 keys")
+    for key, value in given.items():
+        if not key.strip() or len(key) > 250 or not (value is None or (isinstance(value, str) and len(value) <= 5_000)):
+            raise Refused(400, "a tag is a text of at most 5000 characters, or null to take it off; its key has at most 250")
+    return given
+
+
+def _rows(sides: Sequence[Any]) -> list[dict[str, Any]]:
+    """Every key of any side with its value on each."""
+    rows = []
+    for key in sorted({key for side in sides for key in side}):
+        there = [key in side for side in sides]
+        values = [side.get(key) for side in sides]
+        differs = not all(there) or not all(same(values[0], value) for value in values[1:])
+        cells = [answers.exact(value) if has else ABSENT for has, value in zip(there, values, strict=True)]
+        rows.append({"key": key, "differs": differs, "cells": cells})
+    return rows
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"
+
+
+def _patiently(write: Callable[[], Any]) -> None:
+    """Write; wait a little if the store is busy.   Raises: BackendUnavailable."""
+    for pause_s in PAUSES_S:
+        try:
+            write()
+            return
+        except BackendUnavailable:
+            time.sleep(pause_s)
+        except RecordRejected as error:
+            raise Refused(400, str(error)) from error
+    write()

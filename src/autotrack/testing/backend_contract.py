@@ -11,6 +11,7 @@ its object sets ``persistent = False``). Times below are whole milliseconds, as 
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 import time
@@ -20,9 +21,10 @@ from typing import Any
 
 import pytest
 
-from autotrack.backends.protocol import Backend
-from autotrack.errors import QueryError, RecordRejected, RunNotFound
-from autotrack.query import parse
+from autotrack.backends import deadline
+from autotrack.backends.protocol import Backend, Buckets, Column
+from autotrack.errors import CursorLost, QueryError, RecordRejected, RunNotFound, TooSlow
+from autotrack.query import ALL, Field, parse
 from autotrack.records import (
     AnyRecord,
     ArtifactStored,
@@ -755,3 +757,239 @@ class BackendContract:
         new = store.tail(cursor)
         told = new.points or store.series(*map(list, zip(*new.stale, strict=True)))
         assert [curve.values.tolist() for curve in told] == [[float(step) for step in range(60)]]
+
+    def test_tail_says_what_the_series_amount_to(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 4.0]), logged("r", "y", [1.0], [5]))
+        cursor = store.tail(None).cursor
+        writer.tell(logged("r", "x", [math.nan, 2.0], [2, 3]), logged("r", "y", [7.0], [4]))
+        new = store.tail(cursor)
+        run = store.run("r")
+        assert new.statistics == {("r", "x"): run.stats("x"), ("r", "y"): run.stats("y")}
+        assert (run.stats("x").count, run.stats("x").max) == (4, 4.0)
+
+    def test_a_cursor_of_another_store_is_lost(self, store: Backend, writer: Teller, tmp_path: Path) -> None:
+        writer.tell(started("r"))
+        other = self.open(tmp_path / "other")
+        for _ in range(3):
+            Teller(other, os.urandom(4).hex()).tell(started("s"))
+        for cursor in (other.tail(None).cursor, "", "nonsense", "1.2", f"{store.tail(None).cursor}9"):
+            with pytest.raises(CursorLost):
+                store.tail(cursor)
+        other.close()
+
+    def test_the_pulse_changes_when_something_is_written(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"))
+        pulses = [store.pulse(), store.pulse()]
+        writer.tell(logged("r", "x", [1.0]))
+        pulses += [store.pulse(), store.pulse()]
+        store.delete(["r"])
+        pulses += [store.pulse(), store.pulse()]
+        assert [pulses[i] == pulses[i + 1] for i in range(5)] == [True, False, True, False, True]
+
+    # Runs as columns.
+
+    def test_a_table_has_the_runs_of_a_query_in_its_order(self, examples: Backend) -> None:
+        names = dict(zip(*_columns(examples, Field("run", "id")), strict=True))
+        assert sorted(names.values()) == list("abcdef")
+        assert {names[run.number] for run in examples.runs()} == set("abcdef")
+        for expression, expected in MEANINGS[:30]:
+            assert sorted(names[number] for number in examples.table(parse(expression)).numbers if number in names) == list(expected)
+        for order, expected in ORDERS:
+            assert [names[number] for number in examples.table(parse(order_by=order)).numbers] == list(expected)
+
+    def test_a_tables_columns_are_what_runs_say(self, examples: Backend) -> None:
+        names = dict(zip(*_columns(examples, Field("run", "id")), strict=True))
+
+        def column(group: Any, key: str, statistic: Any = "last") -> dict[str, Any]:
+            numbers, values = _columns(examples, Field(group, key, statistic))
+            return {names[number]: value for number, value in sorted(zip(numbers, values, strict=True), key=lambda one: names[one[0]])}
+
+        assert repr(column("params", "lr")) == repr({"a": 0.1, "b": "0.1", "c": 0.01, "e": math.nan})
+        assert column("params", "seed") == {"a": 2**60 + 1, "b": 2**60}
+        assert column("params", "flag") == {"a": True, "b": False}
+        assert column("params", "layers") == {"c": [64, 64]}
+        assert column("params", "depth") == {"a": 3, "b": 5.0, "c": None, "e": 2}
+        assert column("tags", "team") == {"a": "nlp", "b": "vision", "d": "NLP"}
+        assert repr(column("metrics", "val/acc")) == repr({"a": 0.9, "b": 0.6, "c": math.nan, "d": 0.99, "e": math.inf})
+        assert column("metrics", "val/acc", "max") == {"a": 0.9, "b": 0.95, "c": 0.8, "d": 0.1}
+        assert column("metrics", "val/acc", "mean") == pytest.approx({"a": 0.7, "b": 0.775, "c": 0.8, "d": 0.1})
+        assert column("metrics", "val/acc", "count") == {"a": 3, "b": 2, "c": 2, "d": 1, "e": 1}
+        assert repr(column("metrics", "val/acc", "first")) == repr({"a": 0.5, "b": 0.95, "c": 0.8, "d": 0.1, "e": math.inf})
+        assert column("metrics", "verdict") == {"d": "good"}
+        assert column("metrics", "verdict", "min") == column("metrics", "nothing at all") == column("params", "val/acc") == {}
+        assert column("run", "error") == {"b": "ValueError: no"}
+        assert column("run", "parent") == {"d": "a"}
+        assert column("run", "duration")["a"] == 60.0
+        assert column("run", "experiment")["c"] == "digits/deep"
+        assert column("run", "status")["c"] == "interrupted"
+
+    def test_a_column_holds_only_the_runs_of_the_query(self, examples: Backend) -> None:
+        table = examples.table(parse("params.lr = 0.1"), [Field("params", "lr"), Field("run", "name"), Field("metrics", "loss", "min")])
+        assert [list(column.values) for column in table.columns] == [[0.1], ["alpha"], [1.0]]
+        assert [list(column.numbers) for column in table.columns] == [list(table.numbers)] * 3
+        empty = examples.table(parse("params.lr > 9"), [Field("params", "lr"), Field("run", "name")])
+        assert (list(empty.numbers), [list(column.values) for column in empty.columns]) == ([], [[], []])
+
+    def test_a_deleted_run_is_in_a_table_only_if_it_is_asked_for(self, examples: Backend) -> None:
+        assert len(examples.table(ALL).numbers) == 6
+        table = examples.table(parse("deleted = true"), [Field("run", "id"), Field("run", "deleted")])
+        assert list(table.columns[0].values) == ["g"]
+        assert abs(table.columns[1].values[0] - time.time()) < 60
+
+    def test_a_number_is_of_one_run_for_good(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("a"), started("b"))
+        before = dict(zip(*_columns(store, Field("run", "id")), strict=True))
+        store.delete(["a", "b"])
+        store.purge(0)
+        writer.tell(started("c"))
+        assert _columns(store, Field("run", "id"))[0][0] not in before
+
+    def test_keys_are_those_of_the_runs(self, examples: Backend) -> None:
+        keys = examples.keys(parse("experiment = 'digits'"))
+        assert list(keys.params) == ["a key", "depth", "flag", "lr", "null", "opt", "quote", "seed"]
+        assert list(keys.metrics) == ["a.min", "loss", "nothing", "stopped", "val/acc", "verdict"]
+        assert list(keys.tags) == ["empty", "fold", "team"]
+        assert list(keys.varying) == list(keys.params)
+        assert (list(examples.keys(parse("id = 'f'")).params), list(examples.keys(parse("id = 'c'")).varying)) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("one", "other", "varies"),
+        [
+            *((1, 1, False), (1, 2, True), ("a", "a", False), ("a", "b", True), (math.nan, math.nan, False), (math.nan, 1.0, True)),
+            *((None, None, False), (None, 1, True), ([1], [1], False), ([1], [2], True), (1, "1", True), (2**60, 2**60 + 1, True)),
+        ],
+    )
+    def test_a_param_varies_where_its_values_differ(self, store: Backend, writer: Teller, one: Any, other: Any, varies: bool) -> None:
+        writer.tell(started("r"), ParamsSet("r", T, {"p": one}), started("s"), ParamsSet("s", T, {"p": other}))
+        assert list(store.keys().varying) == ["p"] * varies
+
+    def test_a_param_that_some_runs_lack_varies(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), ParamsSet("r", T, {"p": 1}), started("s"))
+        assert list(store.keys().varying) == ["p"]
+
+    # Curves for a screen.
+
+    def test_a_short_curve_is_given_as_it_is(self, store: Backend, writer: Teller) -> None:
+        values = [3.0, math.nan, 1.0, math.inf, 2.0]
+        writer.tell(started("r"), logged("r", "x", [*values, 9.0], [0, 1, 2, 30, 40, 40]))
+        (curve,) = store.buckets(["r", "nobody"], ["x", "nothing"], points=16)
+        assert (curve.run_id, curve.key, curve.shift, curve.first, curve.last) == ("r", "x", 0, 0.0, 40.0)
+        assert curve.x.tolist() == [0, 1, 2, 30, 40]  # of a step that was logged twice the last
+        assert repr(curve.mean.tolist()) == repr([3.0, math.nan, 1.0, math.nan, 9.0])
+        assert repr(curve.low.tolist()) == repr(curve.high.tolist()) == repr(curve.mean.tolist())
+        assert curve.odd.tolist() == [0, 1, 0, 1, 0]
+
+    def test_a_long_curve_keeps_every_spike(self, store: Backend, writer: Teller) -> None:
+        values = [math.sin(i / 500) for i in range(20_000)]
+        values[12_345], values[777], values[5_000] = 1e6, -1e6, math.nan
+        writer.tell(started("r"), logged("r", "x", values))
+        curve = _made(store, ["r"], ["x"], points=100)[0]
+        assert (curve.shift, curve.total, len(curve.x)) == (8, 20_000, 79)
+        assert curve.x.tolist() == [min(255 + 256 * i, 19_999) for i in range(79)]
+        assert (curve.high[12_345 >> 8], curve.low[777 >> 8], curve.odd[5_000 >> 8]) == (1e6, -1e6, 1)
+        assert (sum(curve.high > 2), sum(curve.low < -2), curve.odd.sum()) == (1, 1, 1)
+        assert curve.mean[0] == pytest.approx(sum(values[:256]) / 256)
+        assert curve.mean[12_345 >> 8] == pytest.approx(sum(values[48 * 256 : 49 * 256]) / 256)
+
+    def test_one_grid_for_all_runs_at_every_zoom(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), started("s"), logged("r", "x", [1.0] * 9_000), logged("s", "x", [2.0] * 7_000, list(range(1_000, 8_000))))
+        wide = _made(store, ["r", "s"], ["x"], points=64)
+        assert [curve.shift for curve in wide] == [8, 8]
+        buckets = [{int(x) >> 8 for x in curve.x} for curve in wide]
+        assert buckets[1] <= buckets[0]
+        narrow = _made(store, ["r"], ["x"], points=64, window=(1_000.0, 2_000.0))[0]
+        assert narrow.shift == 4
+        assert (narrow.x[0], narrow.x[-1]) == (1_007.0, 2_015.0)  # the bucket in which the window ends is whole
+        assert _made(store, ["r"], ["x"], points=64, window=(1_000.0, 1_050.0))[0].x.tolist() == list(range(1_000, 1_051))
+
+    def test_a_window_may_lead_in(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0] * 9_000))
+        curve = _made(store, ["r"], ["x"], points=64, window=(4_000.0, 5_000.0), lead=1_000.0)[0]
+        assert (curve.shift, curve.x[0]) == (4, 3_007.0)
+
+    @pytest.mark.parametrize("count", [50, 20_000])
+    def test_a_curve_over_time_or_another_metric(self, store: Backend, writer: Teller, count: int) -> None:
+        steps = list(range(count))
+        epochs = [float(step // 10) for step in steps]
+        writer.tell(started("r", T - 5), logged("r", "x", [float(s) for s in steps]), logged("r", "epoch", epochs[::10], steps[::10]))
+        over = {x: _made(store, ["r"], ["x"], points=32, x=x)[0] for x in ("time", "relative")}
+        assert (over["time"].first, over["time"].last) == (T, T + count - 1)
+        assert (over["relative"].first, over["relative"].last) == (5.0, count + 4.0)
+        assert (over["relative"].x - over["time"].x).tolist() == pytest.approx([5 - T] * len(over["time"].x))
+        assert over["time"].x[-1] == T + count - 1
+        metric = _made(store, ["r"], ["x"], points=64, x=("metric", "epoch"))[0]
+        assert (metric.first, metric.x[-1], metric.last) == (0.0, epochs[-1], epochs[-1])
+        assert (metric.x[1:] >= metric.x[:-1]).all()
+        window = (T + count // 2, T + count // 2 + 20.0)
+        part = _made(store, ["r"], ["x"], points=32, x="time", window=window)[0]
+        assert part.x.tolist() == [T + i for i in range(count // 2, min(count // 2 + 21, count))]
+        assert part.mean.tolist() == [float(i) for i in range(count // 2, min(count // 2 + 21, count))]
+        assert len(_made(store, ["r"], ["x"], points=32, x=("metric", "nothing"))[0].x) == 0
+
+    @pytest.mark.parametrize("steps", [[0, 10**12], [5], [-(2**63), 2**63 - 1], [2**62, 2**62 + 1], list(range(0, 10**12, 10**9))])
+    def test_steps_may_be_far_apart(self, store: Backend, writer: Teller, steps: list[int]) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0] * len(steps), steps))
+        for points in (16, 5_000):
+            (curve,) = _made(store, ["r"], ["x"], points=points)
+            assert curve.total == len(steps)
+            assert 1 <= len(curve.x) <= points
+            assert (curve.x[-1], curve.first) == (float(steps[-1]), float(steps[0]))
+
+    def test_a_window_in_which_nothing_lies_is_an_empty_curve(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0, 2.0], [0, 1_000]))
+        for window in ((10.0, 20.0), (2_000.0, 1e300), (-1e300, -5.0), (20.0, 20.0)):
+            (curve,) = _made(store, ["r"], ["x"], points=16, window=window)
+            assert (len(curve.x), curve.total) == (0, 0)
+
+    def test_a_curve_grows_and_is_mended_when_points_come_into_its_past(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0] * 20_000, list(range(0, 40_000, 2))))
+        assert _made(store, ["r"], ["x"], points=64)[0].total == 20_000
+        writer.tell(logged("r", "x", [1.0] * 6_000, list(range(40_000, 52_000, 2))))
+        assert _made(store, ["r"], ["x"], points=64)[0].total == 26_000
+        writer.tell(logged("r", "x", [-7.0, 8.0], [3, 20_001]))
+        curve = _made(store, ["r"], ["x"], points=64)[0]
+        assert (curve.total, curve.low.min(), curve.high.max(), curve.low[0], curve.high[20_001 >> curve.shift]) == (26_002, -7.0, 8.0, -7.0, 8.0)
+        writer.tell(logged("r", "x", [math.nan, -9.0], [-100, 60_000]))
+        curve = _made(store, ["r"], ["x"], points=64)[0]
+        assert (curve.total, curve.odd[0], curve.low[-1], curve.first, curve.last) == (26_004, 1, -9.0, -100.0, 60_000.0)
+
+    @pytest.mark.parametrize("asked", [{"points": 1}, {"points": 10**6}, {"points": 16, "window": (math.nan, 1.0)}, {"points": 16, "lead": -1.0}])
+    def test_a_curve_that_cannot_be_is_refused(self, examples: Backend, asked: dict[str, Any]) -> None:
+        with pytest.raises(QueryError):
+            examples.buckets(["a"], ["loss"], **asked)
+
+    # Saved views, and an end to questions.
+
+    def test_views_are_saved_by_name(self, store: Backend) -> None:
+        assert store.saved_views() == []
+        store.save_view("β", "q=1")
+        store.save_view("a", "q=2")
+        store.save_view("β", "q=3&x='é")
+        assert [(view.name, view.query) for view in store.saved_views()] == [("a", "q=2"), ("β", "q=3&x='é")]
+        assert abs(store.saved_views()[0].saved - time.time()) < 60
+        store.save_view("β", None)
+        store.save_view("nobody", None)
+        assert [view.name for view in store.saved_views()] == ["a"]
+
+    def test_a_question_ends_when_its_time_is_over(self, store: Backend, writer: Teller) -> None:
+        writer.tell(*(record for i in range(3_000) for record in (started(f"r{i}"), ParamsSet(f"r{i}", T, {"p": f"{'a' * 200}{i}"}))))
+        with deadline.within(60):
+            assert len(store.table(parse("params.p contains 'aaaab'")).numbers) == 0
+        with pytest.raises(TooSlow), deadline.within(0.0):
+            store.table(parse("params.p contains 'aaaab' or params.p like '%a%a%a%b%' or params.p like '%b%a%b%'"))
+        assert len(store.table(ALL).numbers) == 3_000
+
+
+def _columns(store: Backend, field: Field) -> tuple[list[int], list[Any]]:
+    column: Column = store.table(ALL, [field]).columns[0]
+    return list(column.numbers), list(column.values)
+
+
+def _made(store: Backend, run_ids: list[str], keys: list[str], **asked: Any) -> list[Buckets]:
+    """The curves, when the store has made what it makes for them."""
+    for _ in range(100):
+        curves = store.buckets(run_ids, keys, **asked)
+        if not any(curve.pending for curve in curves):
+            break
+    assert not any(curve.pending for curve in curves)
+    return curves

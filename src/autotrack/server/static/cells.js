@@ -1,0 +1,58 @@
+// One cell of the table: what a value looks like, and how it is edited.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { setField, setTag } from './edits.js';
+import { ago, minus, moment, num, span, typed } from './format.js';
+import { html } from './html.js';
+import * as runs from './runs.js';
+import { go, link } from './state.js';
+
+function shownText(column, row) {
+  const { table } = runs, value = table.value(column, row);
+  if (column === 'created' || column === 'ended') return value ? ago(value) : '';
+  if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? span(Date.now() / 1000 - table.created[row]) : '') : span(value);
+  if (column.startsWith('metrics.')) return num(value);
+  const whole = typed(value);
+  return typeof value === 'number' && whole.length > 9 ? minus(String(+value.toPrecision(6))) : whole; // all digits are in the title
+}
+
+const editable = column => column === 'name' || column === 'notes' || column.startsWith('tags.');
+
+// An input in the place of a text; Enter keeps, Escape leaves.
+export function Edit({ value, done, label }) {
+  const ref = useRef();
+  useEffect(() => { ref.current.focus(); ref.current.select(); }, []);
+  const key = e => {
+    e.stopPropagation();
+    if (e.key === 'Enter') done(e.target.value);
+    if (e.key === 'Escape') done(null);
+  };
+  return html`<input ref=${ref} class="edit" defaultValue=${value} aria-label=${label} maxlength="2000" onKeyDown=${key} onBlur=${e => done(e.target.value)} onClick=${e => e.stopPropagation()} />`;
+}
+
+export function Cell({ column, row, left, width, scale, item, color }) {
+  runs.rev.value; // a component sees changes only of what it reads
+  const { table } = runs, id = table.id[row], [editing, setEditing] = useState(''), place = { left: left + 'px', width: width + 'px' };
+  const value = table.value(column, row);
+  if (editing === id) {
+    const done = text => {
+      setEditing('');
+      if (text === null) return;
+      if (column.startsWith('tags.')) setTag([id], column.slice(5), text.trim());
+      else setField(id, column, text);
+    };
+    return html`<span role="gridcell" class=${'cell' + (item ? ' name stick' : '')} style=${place}><${Edit} value=${value ?? ''} label=${`${column} of ${table.name[row]}`} done=${done} /></span>`;
+  }
+  if (item) {
+    return html`<span role="gridcell" class=${'cell name stick' + (item.inside ? ' inside' : '')} style=${place}><i style=${color ? { background: color } : {}}></i>
+      <a href=${link({ tab: 'run', run: id })} title=${table.name[row]} onClick=${e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go({ tab: 'run', run: id }); } }}>${table.name[row]}</a>
+      ${item.more ? html`<button type="button" class="fold" aria-expanded=${runs.opened_folds.value.has(id)} aria-label=${`${item.more} more of this kind`} onClick=${() => runs.unfold(id)}>+${item.more}</button>` : null}
+      <button type="button" class="pen" tabindex="-1" aria-label=${'rename ' + table.name[row]} title="rename" onClick=${() => setEditing(id)}>✎</button></span>`;
+  }
+  const text = shownText(column, row), edit = editable(column) ? () => setEditing(id) : undefined;
+  if (column === 'status') return html`<span role="gridcell" class=${'cell st ' + value} style=${place} title=${table.error[row] || ''}>${value}</span>`;
+  if (column === 'created' || column === 'ended') return html`<span role="gridcell" class="cell num" style=${place} title=${value ? moment(value) : ''}>${text}</span>`;
+  if (scale && scale[1] > scale[0] && typeof value === 'number') place.backgroundSize = Math.max(0, Math.min(1, (value - scale[0]) / (scale[1] - scale[0]))) * 100 + '% 100%';
+  const kind = scale ? 'gauge num' : typeof value === 'number' || column === 'duration' ? 'num' : 'word';
+  return html`<span role="gridcell" class=${`cell ${kind}${edit ? ' editable' : ''}`} style=${place} title=${kind === 'word' ? text : typeof value === 'number' ? String(value) : undefined} onDblClick=${edit}>${text}${edit ? html`<button type="button" class="pen" tabindex="-1" aria-label=${`edit ${column} of ${table.name[row]}`} onClick=${edit}>✎</button>` : null}</span>`;
+}

@@ -1,0 +1,67 @@
+// The query box. It completes names; the server alone understands what is asked, and says where it stopped understanding.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import * as api from './api.js';
+import { html } from './html.js';
+import { lessIsBetter } from './panels.js';
+import * as runs from './runs.js';
+import { at, go, turn } from './state.js';
+import { Views } from './views.js';
+
+const PAUSE_MS = 120, MOST = 9;
+
+export function Query() {
+  const ref = useRef(), timer = useRef(0), asked = useRef(null), [offer, setOffer] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
+  useEffect(() => { if (ref.current && document.activeElement !== ref.current) ref.current.value = at.q.value; }, [at.q.value]);
+  const look = async el => { // the last question wins
+    const mine = asked.current = {}, q = el.value;
+    const found = await api.complete(at.e.value, q, el.selectionStart).catch(() => null);
+    if (asked.current !== mine || document.activeElement !== el) return;
+    const choices = found ? found.choices.filter(c => c.text !== q.slice(found.from, found.to)).slice(0, MOST) : [];
+    setOffer(choices.length ? { ...found, choices } : null);
+    setOn(0);
+  };
+  const type = e => {
+    const { value } = e.target;
+    look(e.target);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => turn({ q: value, x0: at.x0.value, x1: at.x1.value }), PAUSE_MS);
+  };
+  const take = choice => {
+    const el = ref.current;
+    el.setRangeText(choice.text + (/[( ]$/.test(choice.text) ? '' : ' '), offer.from, offer.to, 'end');
+    el.focus();
+    type({ target: el });
+  };
+  const key = e => {
+    if (offer && (e.key === 'ArrowDown' || e.key === 'ArrowUp')) {
+      e.preventDefault();
+      setOn((on + (e.key === 'ArrowDown' ? 1 : offer.choices.length - 1)) % offer.choices.length);
+    } else if (offer && e.key === 'Tab' && !e.shiftKey) {
+      e.preventDefault();
+      take(offer.choices[on]);
+    } else if (e.key === 'Enter') {
+      setOffer(null);
+      clearTimeout(timer.current);
+      go({ q: e.target.value.trim() });
+    } else if (e.key === 'Escape') {
+      e.stopPropagation();
+      if (offer) setOffer(null);
+      else e.target.blur();
+    }
+  };
+  const clear = () => { ref.current.value = ''; clearTimeout(timer.current); setOffer(null); go({ q: '' }); };
+  const hint = runs.facts.value.headline[0], example = hint ? `metrics.${hint} ${lessIsBetter(hint) ? '< 0.1' : '> 0.9'}` : "status = 'failed'";
+  return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => look(e.target)} onBlur=${() => setTimeout(() => setOffer(null), 150)}
+      spellcheck="false" autocomplete="off" autocapitalize="off" role="combobox" aria-expanded=${!!offer} aria-controls="q-offer" aria-autocomplete="list" aria-activedescendant=${offer ? 'q-' + on : undefined} aria-invalid=${!!problem}
+      aria-label="Filter runs" placeholder=${example} />
+    ${at.q.value ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${clear}>×</button>` : html`<kbd aria-hidden="true">/</kbd>`}
+    <${Views} />
+    ${offer ? html`<ul class="pop" id="q-offer" role="listbox">${offer.choices.map((choice, i) => html`<li key=${choice.text} id=${'q-' + i} role="option" aria-selected=${i === on} class=${i === on ? 'on' : ''} onMouseDown=${e => { e.preventDefault(); take(choice); }}>${choice.text}<em>${choice.kind}</em></li>`)}</ul>`
+      : problem ? html`<div class="pop bad" role="alert">${caret(at.q.value, problem.at)}${problem.problem}</div>` : null}</div>`;
+}
+
+function caret(q, where) {
+  if (!(where >= 0) || where > q.length) return null;
+  return html`<code>${q.slice(Math.max(0, where - 24), where)}<mark>${q.slice(where, where + 16) || '␣'}</mark></code> `;
+}

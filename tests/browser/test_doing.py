@@ -1,0 +1,145 @@
+"""What one does on the page: rename, tag, note, delete and undo, choose columns, save views, take charts and tables away."""
+
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+HERE = "?e=vision/imagenet"
+
+
+@pytest.fixture
+def own(serve, tmp_path):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("page_store", Path(__file__).parents[2] / "benchmarks" / "page_store.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.write(tmp_path / "own", 12, 30)
+    return serve(tmp_path / "own")
+
+
+def stored(server, path):
+    return json.load(urllib.request.urlopen(f"{server.url}/api/{path}"))
+
+
+def test_a_name_is_edited_in_its_cell_and_taken_back_from_the_toast(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    first = page.locator('[aria-rowindex="2"]')
+    before = first.locator(".name a").inner_text()
+    first.hover()
+    first.locator(".pen").first.click()
+    page.keyboard.type("a better name")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=renamed")
+    assert first.locator(".name a").inner_text() == "a better name"
+    assert "a better name" in stored(own, "runs?experiment=vision/imagenet")["runs"]["name"]
+    page.locator(".toast button").click()
+    page.wait_for_selector(".toast >> text=undone")
+    assert before in stored(own, "runs?experiment=vision/imagenet")["runs"]["name"]
+
+
+def test_ticked_runs_are_tagged_and_deleted_together_and_come_back(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    for row in (2, 3):
+        page.locator(f'[aria-rowindex="{row}"] input[type=checkbox]').check()
+    page.get_by_role("button", name="tag", exact=True).click()
+    page.fill('input[name="key"]', "keep")
+    page.fill('input[name="value"]', "yes")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=keep set on 2 runs")
+    assert len(stored(own, "search?experiment=vision/imagenet&q=tags.keep%20=%20%27yes%27")["rows"]) == 2
+    page.get_by_role("button", name="delete", exact=True).click()
+    page.get_by_role("button", name="delete 2 runs?").click()
+    page.wait_for_selector(".toast >> text=2 runs deleted")
+    page.wait_for_selector(".table-tools >> text=10 runs")
+    assert len(stored(own, "runs?experiment=vision/imagenet")["runs"]["id"]) == 10
+    page.locator(".toast button").click()
+    page.wait_for_selector(".table-tools >> text=12 runs")
+    assert len(stored(own, "runs?experiment=vision/imagenet")["runs"]["id"]) == 12
+
+
+def test_notes_are_kept_when_one_leaves_them(page, own):
+    run = stored(own, "runs?experiment=vision/imagenet")["runs"]["id"][0]
+    page.goto(f"{own.url}/{HERE}&tab=run&run={run}")
+    page.fill(".notes", "worth another look")
+    page.locator(".run-head").click()
+    page.wait_for_selector(".toast >> text=notes kept")
+    assert stored(own, f"run/{run}")["notes"] == "worth another look"
+
+
+def test_columns_are_chosen_and_a_new_visit_has_them(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    page.get_by_role("button", name="columns", exact=True).click()
+    page.fill('.sheetlet input[name="find"]', "val/loss")
+    page.locator(".sheetlet label", has_text="val/loss").filter(has_text="min").first.click()
+    page.wait_for_selector('[role=columnheader] >> text="min"')
+    page.wait_for_url("**@min**")
+    assert "@min" in page.url
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector('[role=columnheader] >> text="min"')
+
+
+def test_a_view_is_saved_and_opened_by_its_name(page, own):
+    page.goto(f"{own.url}/{HERE}&s=0.75&draw=10")
+    page.drawn()
+    page.get_by_role("button", name="Saved views").click()
+    page.fill('.sheetlet input[name="name"]', "smooth ten")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".sheetlet >> text=smooth ten")
+    page.goto(f"{own.url}/{HERE}")
+    page.drawn()
+    page.get_by_role("button", name="Saved views").click()
+    page.locator(".sheetlet a", has_text="smooth ten").click()
+    page.wait_for_url("**draw=10**")
+    assert "s=0.75" in page.url
+
+
+@pytest.mark.parametrize(("action", "ending", "holds"), [("save SVG", ".svg", "<svg"), ("save CSV", ".csv", "run,key,step,value,min,max")])
+def test_a_chart_is_taken_away(page, own, action, ending, holds):
+    page.goto(f"{own.url}/{HERE}")
+    page.drawn()
+    panel = page.locator('.panel[data-title="loss"]')
+    panel.locator("[data-menu]").click()
+    with page.expect_download() as download:
+        panel.get_by_role("button", name=action).click()
+    assert download.value.suggested_filename == "loss" + ending
+    text = Path(download.value.path()).read_text()
+    assert holds in text
+    if ending == ".csv":
+        assert len(text.splitlines()) == 1 + 12 * 2 * 30
+
+
+def test_what_a_chart_says_in_python_runs(page, own, tmp_path):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{own.url}/{HERE}&draw=10")
+    page.drawn()
+    panel = page.locator('.panel[data-title="loss"]')
+    panel.locator("[data-menu]").click()
+    panel.get_by_role("button", name="copy Python").click()
+    page.wait_for_selector(".toast >> text=Python copied")
+    code = page.evaluate("() => navigator.clipboard.readText()")
+    compile(code, "chart", "exec")
+    assert "run.history(key)" in code
+    assert code.count('"') > 20
+
+
+def test_a_brush_on_an_axis_becomes_a_filter(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=hyper")
+    page.wait_for_function("() => document.querySelector('.par')?.parallel?.kept?.length === 12")
+    x, top, low = page.evaluate("""() => {
+        const p = document.querySelector('.par').parallel, r = p.top.getBoundingClientRect(), j = p.dims.findIndex(d => d.title === 'lr');
+        return [r.left + p.xs[j], r.top + p.y(1.02), r.top + p.y(0.5)]; }""")
+    page.mouse.move(x, top)
+    page.mouse.down()
+    page.mouse.move(x, low, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="filter to these").click()
+    page.wait_for_url("**q=params.lr+between**")
+    kept = page.locator(".coordinates h2").inner_text()
+    assert 0 < int(kept.split()[0]) < 12
+    assert page.locator(".query [role=alert]").count() == 0

@@ -1,0 +1,109 @@
+"""What is written while the page is open: on the screen within a second, nothing lost or doubled, no zoom or place lost."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+TRAINING = """
+import sys, time, autotrack
+autotrack.configure(uri=sys.argv[1], system_metrics=False)
+with autotrack.start_run("live", experiment="live") as run:
+    for step in range(int(sys.argv[2])):
+        run.log({"now": time.time(), "loss": 1 / (1 + step)}, step=step)
+        time.sleep(float(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def train(tmp_path):
+    started = []
+
+    def begin(folder, steps, pause_s):
+        command = [sys.executable, "-c", textwrap.dedent(TRAINING), f"sqlite:///{folder / 'autotrack.db'}", str(steps), str(pause_s)]
+        process = subprocess.Popen(command, env={"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}, cwd=tmp_path)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+CURVE = """key => { const p = [...document.querySelectorAll('.plot')].find(p => p.curves?.keys.includes(key)), s = p?.curves.have[0];
+    return s ? { x: [...s.x.subarray(0, s.n)], y: [...s.y.subarray(0, s.n)], a: p.chart.view?.a, b: p.chart.view?.b } : null; }"""
+
+
+def test_a_value_is_on_the_screen_within_a_second_or_two_of_its_log(page, serve, train, tmp_path):
+    folder = tmp_path / "s"
+    server = serve(folder)
+    page.goto(f"{server.url}/?e=live&tab=charts")
+    page.wait_for_selector("text=No runs here yet")
+    train(folder, 400, 0.02)
+    page.wait_for_selector(".list-item")
+    page.drawn()
+    latency = page.evaluate("""async () => { const out = [], p = [...document.querySelectorAll('.plot')].find(p => p.curves?.keys.includes('now'));
+        p.curves.drawn = () => { const s = p.curves.have[0]; if (s?.n && s.y[s.n - 1] !== out.last) { out.last = s.y[s.n - 1]; out.push(Date.now() / 1000 - out.last); } };
+        await new Promise(done => setTimeout(done, 4000)); p.curves.drawn = null; return out; }""")  # noqa: E501
+    assert len(latency) >= 3
+    # The newest of a batch waits for the writer's commit (a second at most) and then for the screen.
+    assert sorted(latency)[len(latency) // 2] < 1.0, latency
+    assert page.locator(".live").inner_text() == "1 running"
+
+
+def test_nothing_is_lost_or_doubled_when_the_server_goes_and_comes(page, serve, train, tmp_path):
+    page.allowed += ("ERR_CONNECTION_REFUSED", "Failed to load resource", "ERR_INCOMPLETE", "ERR_CONNECTION_RESET", "ERR_EMPTY")
+    folder = tmp_path / "s"
+    server = serve(folder)
+    page.goto(f"{server.url}/?e=live&tab=charts&s=0")
+    training = train(folder, 250, 0.03)
+    page.wait_for_selector(".list-item")
+    page.drawn()
+    server.stop()
+    page.wait_for_selector(".lamp.gone")
+    time.sleep(1)
+    server.start()
+    page.wait_for_selector(".lamp.ok", timeout=15_000)
+    training.wait(60)
+    page.wait_for_function("() => !document.querySelector('.mark.running')", timeout=15_000)
+    page.wait_for_timeout(1500)
+    curve = page.evaluate(CURVE, "loss")
+    assert curve["x"] == list(range(250))
+    assert curve["y"] == [1 / (1 + step) for step in range(250)]
+
+
+def test_live_points_reset_no_zoom(page, serve, train, tmp_path):
+    folder = tmp_path / "s"
+    server = serve(folder)
+    train(folder, 1000, 0.02)
+    page.goto(f"{server.url}/?e=live&tab=charts&x0=3&x1=9")
+    page.wait_for_selector(".list-item")
+    page.drawn()
+    page.wait_for_timeout(2500)
+    curve = page.evaluate(CURVE, "loss")
+    assert (curve["a"], curve["b"]) == (3, 9)
+    assert "x0=3" in page.url
+
+
+def test_a_hidden_tab_holds_no_connection(page, serve, train, tmp_path):
+    folder = tmp_path / "s"
+    server = serve(folder)
+    train(folder, 1000, 0.02)
+    page.goto(f"{server.url}/?e=live&tab=charts")
+    page.wait_for_selector(".lamp.ok")
+    closed = []
+    page.on("requestfailed", lambda r: closed.append(r.url))
+    hide = """hidden => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange')); }"""
+    page.evaluate(hide, True)
+    page.wait_for_timeout(300)
+    assert any("/api/live" in url for url in closed)
+    with page.expect_request(lambda r: "/api/live?cursor=" in r.url):
+        page.evaluate(hide, False)

@@ -1,0 +1,185 @@
+"""Every view opens without an error, says what it should, and comes back the same from its address."""
+
+import re
+
+import pytest
+
+HERE = "?e=vision/imagenet"
+
+
+def ids(server, n):
+    import json
+    import urllib.request
+
+    return json.load(urllib.request.urlopen(f"{server.url}/api/runs?experiment=vision/imagenet"))["runs"]["id"][:n]
+
+
+def test_home_lists_the_experiments_as_a_tree(page, forty):
+    page.goto(forty.url)
+    page.wait_for_selector(".tree tbody tr")
+    assert [cell.strip() for cell in page.locator(".tree tbody td:first-child a").all_inner_texts()] == ["vision", "imagenet"]
+    assert "40" in page.locator(".tree tbody tr").first.inner_text()
+    assert "FloatingPointError" in page.locator(".briefs").last.inner_text()
+    page.get_by_role("link", name="imagenet", exact=True).click()
+    page.drawn()
+    assert page.url.endswith("?e=vision/imagenet&tab=charts")
+
+
+def test_charts_show_a_panel_for_each_metric_and_pair_train_with_val(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.drawn()
+    titles = page.locator(".section").first.locator(".panel").evaluate_all("all => all.map(p => p.dataset.title)")
+    assert titles == ["acc", "loss", "auc", "f1", "grad_norm", "epoch", "lr"]
+    assert page.locator('.panel[data-title="loss"] .pair').inner_text().split() == ["val", "train"]
+    assert "not finite" in page.locator('.panel[data-title="loss"] .odd').inner_text()
+    label = page.locator('.panel[data-title="loss"] .plot').get_attribute("aria-label")
+    assert re.search(r"loss over step: 60 curves, last values .* not finite", label)
+
+
+def test_the_table_has_the_params_that_vary_and_sorts(page, forty):
+    page.goto(f"{forty.url}/{HERE}&tab=table")
+    page.wait_for_selector('[role="row"][aria-rowindex="2"]')
+    heads = page.locator('[role="columnheader"]').all_inner_texts()
+    assert "lr" in heads
+    assert "data.root" not in heads
+    page.get_by_role("columnheader", name="val/acc", exact=True).click()
+    page.wait_for_function("() => document.querySelector('[aria-sort=descending]')?.textContent.includes('val/acc')")
+    column = page.locator('[role="columnheader"]').all_inner_texts().index("val/acc ↓")
+    values = [float(row.locator('[role="gridcell"]').nth(column).inner_text()) for row in page.locator('[role="row"].tr').all()]
+    rows = sorted(zip([int(row.get_attribute("aria-rowindex")) for row in page.locator('[role="row"].tr').all()], values, strict=True))
+    assert [value for _, value in rows] == sorted(values, reverse=True)
+    assert "sort=-metrics.val/acc" in page.url or page.wait_for_url("**sort=-metrics.val/acc**") is None
+
+
+@pytest.mark.parametrize("tab", ["charts", "table", "compare", "hyper", "run", "home"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_view_opens_in_both_themes(page, forty, tab, theme):
+    page.emulate_media(color_scheme=theme)
+    first, second = ids(forty, 2)
+    page.goto(f"{forty.url}/{HERE}&tab={tab}&run={first}&pick={first},{second}")
+    page.wait_for_selector({"charts": ".panel", "table": ".tr", "compare": ".compare table", "hyper": ".par", "run": ".run h1", "home": ".tree"}[tab])
+    page.wait_for_timeout(600)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(247, 247, 245)", "dark": "rgb(16, 18, 22)"}[theme]
+
+
+def test_a_run_page_tells_its_failure_first(page, forty):
+    page.goto(f"{forty.url}/{HERE}&q=status = 'failed'")
+    page.wait_for_selector(".list-item")
+    page.locator(".list-item a").first.click()
+    page.wait_for_selector(".failure")
+    assert "Error" in page.locator(".failure").inner_text()
+    assert page.locator(".run-head .st").inner_text() == "failed"
+    assert page.locator(".kv.metrics tbody tr").count() == 20
+
+
+def test_compare_shows_what_differs_against_a_baseline(page, forty):
+    first, second = ids(forty, 2)
+    page.goto(f"{forty.url}/{HERE}&tab=compare&pick={first},{second}")
+    page.wait_for_selector(".compare table")
+    text = page.locator(".compare table").inner_text()
+    assert "learning" not in text
+    assert "data.root" not in text
+    assert "lr" in text
+    page.get_by_role("button", name="as baseline").click()
+    page.wait_for_url(f"**base={second}**")
+    assert page.locator(".compare thead th.base a").inner_text() == page.locator(".compare thead th a").nth(1).inner_text()
+
+
+def test_filter_zoom_tick_and_knobs_come_back_after_reload_and_by_the_back_button(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.drawn()
+    page.fill("#q", "metrics.val/acc > 0.6")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('.list header').innerText.includes('of 40')")
+    page.drawn()
+    page.locator(".list-item a").first.click(modifiers=["Control"])
+    box = page.locator('.panel[data-title="acc"] canvas.top').bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 60, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**x0=**")
+    page.drawn()
+    page.keyboard.press("s")
+    page.wait_for_url("**s=0.75**")
+    state = """() => ({
+        url: location.search,
+        shown: document.querySelector('.list header').innerText,
+        picked: [...document.querySelectorAll('.list-item.picked')].map(e => e.innerText),
+        views: [...document.querySelectorAll('.plot')].filter(p => p.chart?.view).map(p => [p.chart.view.a, p.chart.view.b, p.chart.options.tau]),
+    })"""
+    page.wait_for_timeout(300)
+    before = page.evaluate(state)
+    assert before["picked"]
+    page.reload()
+    page.drawn()
+    page.wait_for_timeout(300)
+    assert page.evaluate(state) == before
+    page.go_back()
+    page.wait_for_function("() => !location.search.includes('x0=')")
+    page.go_forward()
+    page.wait_for_function("() => location.search.includes('x0=')")
+    page.drawn()
+    page.wait_for_timeout(300)
+    assert page.evaluate(state)["views"] == before["views"]
+
+
+def test_a_query_that_is_wrong_says_where_and_keeps_the_last_result(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.wait_for_selector(".list-item")
+    page.fill("#q", "metrics.val/acc >")
+    page.wait_for_selector(".query [role=alert], .query [role=listbox]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".query [role=alert]")
+    assert "40" in page.locator(".list header").inner_text()
+    page.fill("#q", "metrics.val/acc > 0.999")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=No run fits")
+    page.get_by_role("button", name="Clear the filter: 40 runs").click()
+    page.wait_for_selector(".list-item")
+
+
+def test_tab_completes_a_name(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.wait_for_selector(".list-item")
+    page.locator("#q").focus()
+    page.keyboard.type("val/ac")
+    page.wait_for_selector(".query [role=option]")
+    page.keyboard.press("Tab")
+    assert page.input_value("#q").startswith("metrics.val/acc")
+
+
+def test_keys_lead_everywhere_and_the_help_lists_them(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.drawn()
+    page.keyboard.press("?")
+    assert page.locator(".help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator(".help").count() == 0
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("c")
+    page.wait_for_selector(".compare table")
+    page.keyboard.press("2")
+    page.wait_for_selector(".table")
+    page.keyboard.press("t")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("j")
+    assert page.input_value("#q") == "j"
+
+
+def test_a_phone_has_one_column_and_the_list_behind_a_button(page, forty):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{forty.url}/{HERE}")
+    page.drawn()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not page.locator(".list").is_visible()
+    page.get_by_role("button", name="runs").click()
+    page.locator(".list-item a").first.click()
+    page.wait_for_selector(".run h1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

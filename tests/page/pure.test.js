@@ -1,0 +1,190 @@
+// The parts of the page that touch no page: numbers as text, the address, columns, marks of axes, curves, panels, completion.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
+import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
+import { Columns } from '../../src/autotrack/server/static/columns.js';
+import { clauses, field, word } from '../../src/autotrack/server/static/clauses.js';
+import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
+import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
+import { slots } from '../../src/autotrack/server/static/palette.js';
+import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
+import { headline, lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
+import { look, outliers } from '../../src/autotrack/server/static/view.js';
+import { csv, markdown } from '../../src/autotrack/server/static/written.js';
+
+const curve = (x, y, more = {}) => ({ run: 'r', key: 'k', x: Float64Array.from(x), y: Float64Array.from(y), lo: Float64Array.from(y), hi: Float64Array.from(y), n: x.length, flat: true, odd: [], ordered: true, ...more });
+const upTo = n => Array.from({ length: n }, (_, i) => i);
+
+test('a measured number has four digits, a typed one all of its own', () => {
+  assert.deepEqual([0.123456, 12, 1234567, 0.00012, -0.5, NaN, -Infinity, 0, null].map(num), ['0.1235', '12', '1.23e6', '1.2e−4', '−0.5000', 'NaN', '−∞', '0', '']);
+  assert.deepEqual([0.123456, 'adam', true, [1, 2], 1e-7].map(typed), ['0.123456', 'adam', 'true', '[1,2]', '1e−7']);
+  assert.deepEqual([1e12, 12345, 0.0001, 1e6].map(short), ['1T', '12.3k', '1e−4', '1M']);
+  assert.deepEqual([0.02, 5, 75, 600, 7200, 200000].map(span), ['20 ms', '5 s', '75 s', '10 min', '2.0 h', '2 d']);
+  assert.deepEqual([delta(1.1, 1), delta(1, 1), delta(0.5, -1), delta(1, 0)], ['+10 %', '±0.0 %', '+150 %', '']);
+});
+
+test('an address is read as it was written, defaults left out', () => {
+  const state = read('?e=sentiment/bert&q=metrics.val%2Facc+%3E+0.9&x0=10&x1=20&unknown=1');
+  assert.equal(write(state), '?e=sentiment/bert&q=metrics.val/acc+%3E+0.9&x0=10&x1=20');
+  assert.deepEqual(read(write(state)), state);
+  assert.deepEqual(list(join(['a,b', '50%', 'c%2Cd'])), ['a,b', '50%', 'c%2Cd']);
+  assert.equal(flip(flip('a,b', 'c'), 'a'), 'b,c');
+});
+
+test('no two labels of an axis are alike, however far it lies and however near its marks', () => {
+  for (const [a, b] of [[0, 1], [0, 1000], [1e12, 1e12 + 50], [0.5, 0.50001], [1e-9, 3e-9], [-5e6, 5e6], [0.1, 0.3], [9990, 10010], [123456.1, 123456.2], [0, 1e300]]) {
+    const marks = ticks(a, b, 6), texts = labels(marks);
+    assert.ok(marks.length >= 2 && marks.length <= 14, `${a}…${b}: ${marks.length}`);
+    assert.equal(new Set(texts).size, texts.length, `${a}…${b}: ${texts}`);
+    assert.ok(texts.every(t => t.length <= 18), `${a}…${b}: ${texts}`);
+  }
+  assert.deepEqual(labels([0, 0.5, 1]), ['0', '0.5', '1.0']);
+  assert.deepEqual(labels([0, 50000, 100000]), ['0', '50k', '100k']);
+  assert.deepEqual(logTicks(0.001, 10), [0.001, 0.01, 0.1, 1, 10]);
+  assert.deepEqual(spanLabels([0, 3600, 7200]), ['0 h', '1 h', '2 h']);
+});
+
+test('marks of time stand on whole hours of the clock', () => {
+  const marks = timeTicks(1700000000, 1700040000, 6);
+  assert.ok(marks.every(v => v % 3600 === 0) && marks.length >= 3);
+  assert.equal(new Set(timeLabels(marks)).size, marks.length);
+});
+
+test('rows are ordered by several keys, what lacks a value comes last, texts as a person counts', () => {
+  const c = new Columns();
+  c.merge({ number: [3, 2, 1], id: ['c', 'b', 'a'], name: ['net10', 'net9', 'net9'], status: ['finished', 'failed', 'finished'], started: [30, 20, 10], ended: [31, null, 15], error: [null, 'x', null], parent: [null, null, null], kind: ['', '', ''] });
+  c.put('metrics.acc', { rows: [3, 1], values: [0.5, 0.7] });
+  c.put('params.opt', { rows: [1, 2, 3], words: ['sgd', 'adam'], codes: [0, 1, 1] });
+  const ids = keys => c.order(null, keys).map(row => c.id[row]).join('');
+  assert.equal(ids(['-metrics.acc']), 'acb');
+  assert.equal(ids(['metrics.acc']), 'cab');
+  assert.equal(ids(['name', '-created']), 'bac');
+  assert.equal(ids(['params.opt', 'created']), 'bca');
+  assert.equal(ids(['-duration']), 'acb');
+  assert.deepEqual(c.order(new Set([1]), []).map(row => c.id[row]), ['a']);
+  assert.deepEqual(c.extent('metrics.acc', [0, 1, 2]), [0.5, 0.7]);
+});
+
+test('a live run is a row more, and rows never move', () => {
+  const c = new Columns();
+  c.merge({ number: [1], id: ['a'], name: ['one'], status: ['running'], started: [1], ended: [null] });
+  c.put('metrics.loss', { rows: [1], values: [0.3] });
+  for (let n = 2; n < 200; n++) assert.equal(c.merge({ number: [n], id: ['r' + n], name: ['x'], status: ['running'], started: [n], ended: [null] }), true);
+  assert.equal(c.merge({ number: [1], id: ['a'], name: ['one'], status: ['finished'], started: [1], ended: [9] }), false);
+  assert.deepEqual([c.byId.get('a'), c.status[0], c.value('metrics.loss', 0), c.value('metrics.loss', 150)], [0, 'finished', 0.3, undefined]);
+  c.set('metrics.loss', 150, 7);
+  assert.equal(c.value('metrics.loss', 150), 7);
+  c.set('metrics.loss', 151, 'auto');
+  assert.deepEqual([c.value('metrics.loss', 150), c.value('metrics.loss', 151), c.value('metrics.loss', 0)], ['7', 'auto', '0.3']);
+});
+
+test('smoothing keeps its value at one x when curves are thinned and when they are zoomed with their run-up', () => {
+  const x = upTo(4000), y = x.map(i => Math.sin(i / 300) + (i % 2 ? .1 : -.1)), all = curve(x, y), tau = constant(.6, 4000), at = 2500;
+  const here = ema(all, tau)[at];
+  const buckets = x.filter(i => i % 8 === 7), thin = curve(buckets, buckets.map(i => y.slice(i - 7, i + 1).reduce((a, v) => a + v) / 8));
+  assert.ok(Math.abs(ema(thin, tau)[nearest(thin, at)] - here) < .02);
+  const lead = Math.ceil(4 * tau), from = 2400 - lead, zoom = curve(x.slice(from, 2700), y.slice(from, 2700));
+  assert.ok(Math.abs(ema(zoom, tau)[nearest(zoom, at)] - here) < .02);
+  assert.equal(ema(all, 0), all.y);
+});
+
+test('a gap of NaN stays a gap, and smoothing goes on after it', () => {
+  const s = curve([0, 1, 2, 3], [1, NaN, 1, 1]);
+  const e = ema(s, 2);
+  assert.deepEqual([...e].map(v => +v.toFixed(3)), [1, NaN, 1, 1]);
+});
+
+test('one wrong step in a bucket and one in a smoothed curve are both found', () => {
+  const x = upTo(500), wide = curve(x, x.map(() => 1), { flat: false, lo: Float64Array.from(x, () => .9), hi: Float64Array.from(x, i => (i === 321 ? 50 : 1.1)) });
+  assert.ok(wide.hi[321] - wide.lo[321] > 4 * usualSpread(wide));
+  const flat = curve(x, x.map(i => (i === 77 ? 40 : Math.sin(i / 50))));
+  assert.ok(outliers(flat, 20, false).includes(77));
+  const many = Array.from({ length: 20 }, (_, k) => curve(x, x.map(i => (k === 3 && i === 77 ? 40 : Math.sin(i / 50)))));
+  assert.ok(look(many, { range: null, y: null, log: false, tau: 20, kind: 'step' }, 600, 240).d > 40);
+});
+
+test('a live point is appended, replaces its step, falls into the last bucket, or asks for the curve again', () => {
+  const s = curve([0, 1, 2], [5, 6, 7]);
+  assert.equal(push(s, 3, 3, 8), true);
+  assert.equal(push(s, 3, 3, 9), true);
+  assert.equal(push(s, 1, 1, 0), false);
+  assert.equal(push(s, 4, 4, null), true);
+  assert.deepEqual([s.n, [...s.x.subarray(0, 5)], s.y[3], s.odds], [5, [0, 1, 2, 3, 4], 9, 1]);
+  const b = curve([63, 127], [1, 2], { flat: false, shift: 6 });
+  assert.equal(push(b, 128, 128, 5), true);
+  assert.equal(push(b, 130, 130, 1), true);
+  assert.deepEqual([b.n, b.x[2], b.y[2], b.lo[2], b.hi[2]], [3, 130, 3, 1, 5]);
+  assert.equal(push(b, 200, 1700000000, 1), false);
+});
+
+test('an answer of curves is read as it was packed', () => {
+  const head = new TextEncoder().encode(JSON.stringify({ series: [{ run: 'a', key: 'k', n: 2, flat: true }, { run: 'b', key: 'k', n: 1, flat: false, odd: [3] }], pending: 0 }));
+  const room = Math.ceil((4 + head.length) / 8) * 8, buffer = new ArrayBuffer(room + 8 * 8), bytes = new Uint8Array(buffer);
+  bytes.fill(32, 4, room);
+  new DataView(buffer).setUint32(0, room - 4, true);
+  bytes.set(head, 4);
+  new Float64Array(buffer, room).set([0, 1, .5, .25, 7, 1, .5, 2]);
+  const { series: [a, b] } = decode(buffer);
+  assert.deepEqual([[...a.x], [...a.y], a.lo === a.y, [...b.lo], [...b.hi], b.odd], [[0, 1], [.5, .25], true, [.5], [2], [3]]);
+});
+
+test('a band is the mean and range of its curves where they are', () => {
+  const b = band([curve([0, 10], [0, 10]), curve([0, 10], [10, 20]), curve([5, 10], [100, 100])], 11);
+  assert.deepEqual([b.y[0], b.lo[0], b.hi[0], b.hi[10], b.members], [5, 0, 10, 100, 3]);
+});
+
+test('a chart shows one point, no point, and a true logarithm', () => {
+  for (const series of [[], [curve([5], [1])], [curve([], [])], [curve([0, 1], [NaN, NaN])]]) {
+    const v = look(series, { range: null, y: null, log: false, tau: 0, kind: 'step' }, 400, 200);
+    assert.ok(v.b > v.a && v.d > v.c && v.ys.length > 1);
+  }
+  const v = look([curve([0, 1, 2], [0, .001, 10])], { range: null, y: null, log: true, tau: 0, kind: 'step' }, 400, 200);
+  assert.ok(Math.abs(v.py(.1) - (v.py(.001) + v.py(10)) / 2) < 1e-6);
+  assert.equal(v.py(0), v.base);
+  assert.ok(Math.abs(v.toY(v.py(3)) - 3) < 1e-9);
+});
+
+test('train and val of one name share a panel; metrics first, system last', () => {
+  assert.deepEqual(sections(['system/cpu', 'train/loss', 'val/loss', 'lr', 'optim/norm', 'd_loss', 'val/top/five']).map(s => [s.section, s.panels.map(p => [p.title, p.keys])]), [
+    ['metrics', [['loss', ['val/loss', 'train/loss']], ['d_loss', ['d_loss']], ['lr', ['lr']]]],
+    ['optim', [['optim/norm', ['optim/norm']]]],
+    ['top', [['top/five', ['val/top/five']]]],
+    ['system', [['system/cpu', ['system/cpu']]]],
+  ]);
+  assert.deepEqual(headline(['train/loss', 'val/acc', 'val/loss', 'lr', 'system/cpu']), ['val/acc', 'val/loss', 'train/loss']);
+  assert.deepEqual(['val/loss', 'acc', 'foo'].map(lessIsBetter), [true, false, null]);
+});
+
+test('groups stand in the order in which the sorted lines bring them', () => {
+  const items = [2, 0, 1, 3].map(row => ({ row })), value = row => ['adam', 'sgd', 'sgd', undefined][row];
+  const told = shut => grouped(items, value, new Set(shut)).map(item => (item.head ? [item.head.key, item.head.rows] : item.row));
+  assert.deepEqual(told([]), [['sgd', [2, 1]], 2, 1, ['adam', [0]], 0, ['', [3]], 3]);
+  assert.deepEqual(told(['sgd']), [['sgd', [2, 1]], ['adam', [0]], 0, ['', [3]], 3]);
+  assert.deepEqual(summary([1, 3, NaN, undefined]), { n: 2, mean: 2, min: 1, max: 3 });
+  assert.equal(summary([NaN]), null);
+});
+
+test('a run keeps its colour, and the ninth takes a dash', () => {
+  const kept = slots([1, 9, 17], new Map());
+  assert.equal(new Set(kept.values()).size, 3);
+  assert.deepEqual([...slots([9], kept)], [...kept]);
+  const nine = slots(upTo(9), new Map());
+  assert.equal(new Set(nine.values()).size, 9);
+  assert.ok(Math.max(...nine.values()) >= 8);
+});
+
+test('fields and words are written as the query language wants them', () => {
+  assert.deepEqual(['metrics.val/acc', 'metrics.my loss', 'metrics.loss.min', 'metrics.val/loss@min', 'params.a.b', 'tags.a`b', 'created', 'status'].map(field),
+    ['metrics.val/acc', 'metrics.`my loss`', 'metrics.`loss.min`', 'metrics.val/loss.min', 'params.a.b', 'tags.`a``b`', 'started', 'status']);
+  assert.equal(word("o'neil"), "'o''neil'");
+  assert.deepEqual(clauses("a > 1 and b = 'x'"), ['a > 1', "b = 'x'"]);
+  assert.equal(clauses('a > 1 and (b = 1 or c = 2)').length, 1);
+});
+
+test('what is copied cannot be a formula, and a table keeps its columns', () => {
+  assert.equal(csv([['a', '=1+1'], ['x,y', -2]]), "a,'=1+1\n\"x,y\",-2\n");
+  assert.equal(markdown(['a|b'], [['x\ny']]), '| a\\|b |\n| --- |\n| x y |\n');
+});
