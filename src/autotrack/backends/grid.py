@@ -64,6 +64,9 @@ class Source(Protocol):
     def few(self, low: int, high: int, most: int) -> bool:
         """Whether there are at most ``most`` points with low <= step <= high."""
 
+    def before(self, step: int) -> int:
+        """The step of the last point at or before ``step``; the first step if there is none."""
+
     def sums(self, low: int, high: int, shift: int) -> Sums:
         """The buckets that hold steps from ``low`` to ``high``; those at the ends are whole. With shift 0: the steps, each once.
 
@@ -84,7 +87,7 @@ def buckets(
     axes = [_Axis(source, x, others.get(source.run_id)) for source in sources]
     spans = [_span(axis, window, lead) for axis in axes]
     shift = shift_for([span for span in spans if span is not None], points, window, x)
-    return [made for axis, span in zip(axes, spans, strict=True) if (made := _bucketed(axis, span, shift, points, window, lead)) is not None]
+    return [_bucketed(axis, span, shift, points, window, lead) for axis, span in zip(axes, spans, strict=True)]
 
 
 def shift_for(spans: Sequence[tuple[int, int]], points: int, window: tuple[float, float] | None, x: Axis) -> int:
@@ -119,9 +122,7 @@ def _whole(step: int) -> int:
     return max(-(2**63), min(2**63 - 1, step))
 
 
-def _bucketed(
-    axis: _Axis, span: tuple[int, int] | None, shift: int, points: int, window: tuple[float, float] | None, lead: float
-) -> Buckets | None:
+def _bucketed(axis: _Axis, span: tuple[int, int] | None, shift: int, points: int, window: tuple[float, float] | None, lead: float) -> Buckets:
     source = axis.source
     try:
         if span is None:
@@ -137,9 +138,10 @@ def _bucketed(
 
     keep = ~np.isnan(x)
     if window is not None:
-        keep &= x >= window[0] - lead
-        if own == 0 or axis.x != "step":  # else the bucket in which the window ends reaches beyond it, as it does on the screen
-            keep &= x <= window[1]
+        ends = x
+        if own and isinstance(axis.x, str):  # the bucket in which the window ends reaches beyond it
+            ends = np.concatenate(([-np.inf], x[:-1]))
+        keep &= (x >= window[0] - lead) & (ends <= window[1])
     if not keep.all():
         sums, x = sums[keep], x[keep]
     return _made(source, own, sums, x, first, last)
@@ -176,18 +178,12 @@ class _Axis:
             return sums.time - self.source.started
         if self._other is None or not len(sums):
             return np.full(len(sums), np.nan)
-        other = self._other.sums(self._before(low, shift), high, shift)
+        other = self._other.sums(self._other.before(low), high, shift)
         at = np.searchsorted(other.step, sums.step, side="right") - 1  # the value it had last
         if shift:  # the bucket's last x, though it was logged after the bucket's last point
             bucket = other.step >> shift
             at = np.searchsorted(bucket, sums.step >> shift, side="right") - 1
         return np.where(at >= 0, other.value[np.maximum(at, 0)] if len(other) else np.nan, np.nan)
-
-    def _before(self, low: int, shift: int) -> int:
-        """A step from which on the other series surely says what it was at ``low``."""
-        assert self._other is not None
-        reach = max(self._other.last - self._other.first, 1) // max(self._other.total, 1)
-        return max(self._other.first, low - max(64, 1 << shift, 8 * reach))
 
     def span(self, low: float, high: float) -> tuple[int, int]:
         """The steps that may have an x from ``low`` to ``high``: looked for in ever finer buckets."""

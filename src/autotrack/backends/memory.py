@@ -420,6 +420,10 @@ class _Curve:
     def few(self, low: int, high: int, most: int) -> bool:
         return bool(self._within(low, high).sum() <= most)
 
+    def before(self, step: int) -> int:
+        found = self._points[0][self._points[0] <= step]
+        return int(found[-1]) if len(found) else self.first
+
     def sums(self, low: int, high: int, shift: int) -> grid.Sums:
         deadline.check()
         keep = self._within(low >> shift << shift, ((high >> shift) + 1 << shift) - 1)

@@ -118,17 +118,23 @@ class SqliteCurve:
         text = f"select count(*) from (select 1 {_POINTS} limit :most)"
         return bool(self._db.execute(text, {**self._range(low, high), "most": most + 1}).fetchone()[0] <= most)
 
+    def before(self, step: int) -> int:
+        """See Source."""
+        text = f"select step {_POINTS} order by step desc limit 1"
+        found = self._db.execute(text, self._range(self.first, max(step, self.first))).fetchone()
+        return self.first if found is None else int(found[0])
+
     def sums(self, low: int, high: int, shift: int) -> Sums:
         """See Source."""
         if shift:
             low, high = low >> shift << shift, ((high >> shift) + 1 << shift) - 1
         low, high = max(low, self.first), min(high, self.last)
-        if not shift or self.total < LONG or self.few(low, high, LONG):
-            return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
-        if not self._may_keep or shift < self.end(self._db).shift:
+        if not shift or self.total < LONG or not self._may_keep or shift < self.end(self._db).shift:
             return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
         end, is_whole, after = self.state(self._db, 2 * _TAIL + 1)
         if not is_whole or after > 2 * _TAIL:
+            if self.few(low, high, LONG):
+                return self.of_points(self._db, low, high, shift, with_ends=self._with_ends)
             self.is_behind = True
             raise NotReady
         kept = self._of_rollups(low, high, shift, end)

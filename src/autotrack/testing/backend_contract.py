@@ -926,6 +926,13 @@ class BackendContract:
         assert part.mean.tolist() == [float(i) for i in range(count // 2, min(count // 2 + 21, count))]
         assert len(_made(store, ["r"], ["x"], points=32, x=("metric", "nothing"))[0].x) == 0
 
+    def test_a_metric_as_x_has_the_value_it_had_last_however_long_ago(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r"), logged("r", "x", [1.0] * 20_000), logged("r", "e", [7.0, 8.0], [10, 19_000]))
+        for window, points in ((None, 32), ((7.0, 7.0), 32), ((7.5, 9.0), 5_000)):
+            curve = _made(store, ["r"], ["x"], points=points, x=("metric", "e"), window=window)[0]
+            assert set(curve.x.tolist()) == {7.0, 8.0} & {x for x in (7.0, 8.0) if window is None or window[0] <= x <= window[1]}
+            assert curve.total == {None: 20_000, (7.0, 7.0): curve.total, (7.5, 9.0): 1_000}[window]
+
     @pytest.mark.parametrize("steps", [[0, 10**12], [5], [-(2**63), 2**63 - 1], [2**62, 2**62 + 1], list(range(0, 10**12, 10**9))])
     def test_steps_may_be_far_apart(self, store: Backend, writer: Teller, steps: list[int]) -> None:
         writer.tell(started("r"), logged("r", "x", [1.0] * len(steps), steps))
