@@ -51,7 +51,7 @@ def run(home, *arguments):
     (home / "train.py").write_text(textwrap.dedent(PROGRAM))
     (home / "pyproject.toml").write_text("")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "AUTOTRACK_QUIET": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "train.py", *arguments], cwd=home, env=environment, capture_output=True, text=True, timeout=150)
+    done = subprocess.run([sys.executable, "train.py", *arguments], cwd=home, env=environment, capture_output=True, text=True, timeout=400)
     import autotrack
 
     autotrack.configure(uri=f"sqlite:///{home}/.autotrack/autotrack.db")
@@ -78,6 +78,7 @@ def test_ranks_that_fail_are_a_run_that_failed(store, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(450)  # five processes that each import PyTorch and Lightning, on cores that others use too
 @pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_fork"])
 def test_where_the_training_is_in_other_processes_its_last_values_come_back(store, tmp_path, strategy):
     done, runs = run(tmp_path, strategy)

@@ -535,10 +535,10 @@ def unsigned(text):
 
 
 def plainly(run):
-    """All of a view that does not depend on the clock; NaN as text, so that it equals itself."""
-    left_out = ("seen", "_reader", "statistics", "params", "metrics", "tags", "params_before", "system", "environment")
+    """All of a view that does not depend on the clock or is the store's own to choose; NaN as text, so that it equals itself."""
+    left_out = ("seen", "number", "_reader", "statistics", "params", "metrics", "tags", "params_before", "system", "environment")
     plain = {name: getattr(run, name) for name in run.__slots__ if name not in left_out}
-    parts = {name: sorted(getattr(run, name).items(), key=repr) for name in left_out[3:]}
+    parts = {name: sorted(getattr(run, name).items(), key=repr) for name in left_out[4:]}
     stats = {key: (s.count, s.last, s.last_step, s.first, s.first_step, s.min, s.max, s.nonfinite) for key, s in sorted(run.statistics.items())}
     return unsigned(repr((plain, parts, stats)))
 
