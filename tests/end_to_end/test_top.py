@@ -155,7 +155,7 @@ def names(text):
 
 
 def test_it_lists_runs_and_draws_the_curve_of_the_chosen_one(place):
-    with Screen(cwd=place) as screen:
+    with Screen(cwd=place, columns=130) as screen:
         shown = screen.until("slow")
         assert re.search(r"0 running  3 runs", shown)
         assert re.search(r"STARTED ↓", shown)

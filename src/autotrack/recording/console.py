@@ -19,6 +19,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ class Console:
             waiting = self._waiting
             if len(waiting) == 1 and waiting[0] is _SEEN:
                 return
-            texts = [waiting.popleft() for _ in range(len(waiting))]
+            texts = _taken(waiting)
             waiting.append(_SEEN)
             text = "".join(texts)
             if len(texts) >= MOST_WRITES and not any(each is _SEEN for each in texts):
@@ -145,6 +146,11 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _taken(waiting: deque[str]) -> list[str]:
+    """What waits, taken out; others may add to it meanwhile."""
+    return list(islice(iter(waiting.popleft, None), len(waiting)))
 
 
 def _streams() -> list[Any]:
@@ -227,7 +233,7 @@ class _RunPrinted:
                 return
             if self._printed is None:
                 self._printed = Printed()
-            self._printed.add("".join([self._waiting.popleft() for _ in range(len(self._waiting))]))
+            self._printed.add("".join(_taken(self._waiting)))
             if self._file is None:
                 name = f"console/{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.getpid()}.txt"
                 content = self._printed.content.encode("utf-8", "replace")
