@@ -94,12 +94,14 @@ def write_page(ids: list[str], target: Path, force: bool) -> dict[str, object]:
     from autotrack import __version__
     from autotrack.cli.ui import check_page
     from autotrack.recording.tracker import tracker
-    from autotrack.server.portable import portable
+    from autotrack.server.portable import BYTES, portable
 
     check_page("an exported page")
     page = portable(tracker().backend, list(dict.fromkeys(ids)), __version__)
     make_room(target, force)
     target.write_bytes(page)
+    if len(page) > BYTES:
+        click.echo(f"autotrack: the page has {len(page) / 1e6:.1f} MB; name fewer runs for a smaller one", err=True)
     return {"path": str(target), "bytes": len(page)}
 
 

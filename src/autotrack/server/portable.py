@@ -41,7 +41,7 @@ def portable(backend: Backend, ids: Sequence[str], version: str, folder: Path = 
     """The page with these runs, at most 50, which must be there.
 
     Values are kept to 7 significant digits (float32) where they fit into its range. Curves have at most 1,000 points, fewer if the page would
-    else be larger than 1 MB.   Raises: AutotrackError.
+    else be larger than 1 MB; with names and values alone beyond that it is larger.   Raises: AutotrackError.
     """
     if not 1 <= len(ids) <= MOST:
         raise AutotrackError(f"a page holds 1 to {MOST} runs; these are {len(ids)}")
