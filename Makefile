@@ -2,11 +2,12 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo demo-torch ui test lint bench clean
+.PHONY: help demo demo-torch demo-ui ui test lint bench clean
 
 help:
 	@echo "make demo         train real models and show what was recorded"
 	@echo "make demo-torch   the same with PyTorch, Lightning, Transformers too (a large download)"
+	@echo "make demo-ui      the same in the browser, while one more network trains"
 	@echo "make ui           fetch the dashboard's page libraries (needs npm)"
 	@echo "make test         all tests"
 	@echo "make lint         ruff and mypy"
@@ -19,6 +20,10 @@ demo: .venv/demo
 # On Linux the index's torch brings CUDA, some gigabytes; PIP_EXTRA_INDEX_URL can name an index of CPU builds.
 demo-torch: .venv/demo-torch
 	.venv/bin/autotrack demo
+
+demo-ui: .venv/demo
+	test -d autotrack-demo || .venv/bin/autotrack demo
+	cd autotrack-demo && { ../.venv/bin/autotrack run ../examples/live/slow_network.py > /dev/null 2>&1 & } && ../.venv/bin/autotrack ui
 
 # A wheel has them; a clone does not, because git does not hold them.
 ui:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("startup", "log", "points", "beside", "fits", "torch_loop", "lightning", "transformers", "processes", "store", "console")
+NAMES = ("startup", "log", "points", "beside", "fits", "torch_loop", "lightning", "transformers", "processes", "store", "console", "ui")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -20,6 +20,7 @@ import httpx
 
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.server import page
+from autotrack.server import serving as serving_module
 from autotrack.testing.backend_contract import Teller, logged, started
 
 pytestmark = pytest.mark.skipif(page.missing() != [], reason="the page's libraries are not fetched (scripts/vendor.py)")
@@ -327,3 +328,9 @@ def test_many_writers_are_all_followed(store):
         for teller in tellers:
             teller.store.close()
     backend.close()
+
+
+def test_small_answers_are_not_held_back():
+    """Without the protocol in the socket's making asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement."""
+    with serving_module.free("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+        assert (listening.proto, accepted.proto) == (socket.IPPROTO_TCP, socket.IPPROTO_TCP)

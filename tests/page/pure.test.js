@@ -11,6 +11,7 @@ import { clauses, field, word } from '../../src/autotrack/server/static/clauses.
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
 import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
+import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
 import { headline, lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
 import { look, outliers } from '../../src/autotrack/server/static/view.js';
@@ -161,6 +162,13 @@ test('train and val of one name share a panel; metrics first, system last', () =
   ]);
   assert.deepEqual(headline(['train/loss', 'val/acc', 'val/loss', 'lr', 'system/cpu']), ['val/acc', 'val/loss', 'train/loss']);
   assert.deepEqual(['val/loss', 'acc', 'foo'].map(lessIsBetter), [true, false, null]);
+});
+
+test('repeated fits lie under their first, what ran inside a run lies under it, and nothing is lost however deep', () => {
+  const table = { id: ['search', 'a', 'b', 'fit3', 'fit2', 'fit1', 'inner', 'alone', 'orphan'], parent: [null, 'search', 'search', null, null, null, 'a', null, 'gone'], fold: ['', '', '', 'x', 'x', 'x', '', '', ''] };
+  const rows = upTo(9), told = open => folded(rows, table, new Set(open)).map(({ row, more, inside }) => (inside ? '·' : '') + table.id[row] + (more ? '+' + more : ''));
+  assert.deepEqual(told([]), ['search+2', 'fit3+2', 'alone', 'orphan']);
+  assert.deepEqual(told(['search', 'a', 'fit3']), ['search+2', '·a+1', '·inner', '·b', 'fit3+2', '·fit2', '·fit1', 'alone', 'orphan']);
 });
 
 test('groups stand in the order in which the sorted lines bring them', () => {

@@ -6,6 +6,8 @@ import json
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("starlette")
 from starlette.routing import Route
@@ -13,6 +15,7 @@ from starlette.testclient import TestClient
 
 from autotrack.artifacts import ArtifactStore
 from autotrack.backends.memory import MemoryBackend
+from autotrack.backends.sqlite import SqliteBackend
 from autotrack.server import app, page, safety
 from autotrack.testing.backend_contract import EXAMPLES, Teller
 
@@ -322,3 +325,47 @@ def test_the_token_is_not_kept(distant):
     kept = repr(vars(distant))
     assert "token-1" not in kept
     assert isinstance(distant, safety.Gate)
+
+
+WORDS = st.sampled_from(["a", "b", "val/acc", "loss", "params", "metrics", "tags", "run", "notes", "step", "last", "", "'", "%00", "x" * 300])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+ARGUMENTS = st.sampled_from(
+    ["runs", "keys", "points", "x", "from", "to", "lead", "columns", "experiment", "deleted", "target", "q", "name", "notes", "tags", "undo", "query"]
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "runs": st.lists(WORDS, max_size=3) | JSON,
+        "keys": st.lists(WORDS, max_size=3) | JSON,
+        "points": st.integers(10, 6_000) | JSON,
+        "columns": st.lists(st.lists(WORDS, min_size=1, max_size=3), max_size=3) | JSON,
+        "target": st.lists(WORDS, min_size=1, max_size=3) | JSON,
+        "x": st.sampled_from(["step", "time", "relative", {"metric": "loss"}]) | JSON,
+    },
+)
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite"])
+def client(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    store = MemoryBackend() if request.param == "memory" else SqliteBackend(folder / "autotrack.db")
+    Teller(store).tell(*EXAMPLES)
+    gate, _ = app.make(store, ArtifactStore(str(folder / "artifacts")), files=FILES)
+    yield TestClient(gate, base_url=HERE)
+    store.close()
+
+
+@given(body=st.builds(lambda one, other: {**one, **other}, st.dictionaries(ARGUMENTS, JSON, max_size=6), BODIES))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_sent_is_answered_or_refused_and_never_breaks(client, body):
+    for path in ("columns", "series", "importance", "edit", "delete", "views", "views/delete"):
+        response = client.post(f"/api/{path}", json=body)
+        assert response.status_code in (200, 400, 404), (path, response.text)
+    query = {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
+    for path in ("home", "runs", "search", "complete", "file", "preview", "picture", "compare", "views", "run/a", "run/a/diff", "run/a/console"):
+        response = client.get(f"/api/{path}", params=query)
+        assert response.status_code in (200, 400, 404, 414, 415), (path, response.text)

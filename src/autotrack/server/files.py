@@ -10,7 +10,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from autotrack.artifacts import CHUNK, ArtifactStore
+from autotrack.artifacts import ArtifactStore
 from autotrack.errors import ArtifactNotFound
 from autotrack.server.answers import exact
 from autotrack.server.asking import Refused
@@ -132,6 +132,3 @@ def disposition(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2] or "file"
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._- ") else "_" for letter in last)[:200]
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(last[:200], safe='')}"
-
-
-__all__ = ["CHUNK", "DIFF", "PICTURE", "disposition", "head", "named", "picture_type", "preview", "shown", "text_of"]

@@ -9,6 +9,7 @@ to read everything again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -58,7 +59,6 @@ class Live:
         self._reading = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
         self._is_over = False
-        self._pulse, self._rounds = -1, 0
 
     @property
     def is_full(self) -> bool:
@@ -121,28 +121,42 @@ class Live:
         return [f"id: {self._cursor}\nevent: reset\ndata: {{}}\n\n".encode()]
 
     async def _watching(self) -> None:
-        """Look while somebody listens."""
-        self._rounds = 0
+        """Tell what is new while somebody listens."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        looking: asyncio.Future[None] | None = None
         try:
             while self._listeners and not self._is_over:
-                try:
-                    await self._look()
-                except BackendError:  # the store is busy or gone: the next look may find it
-                    await asyncio.sleep(1.0)
-                await asyncio.sleep(LOOK_S)
+                if looking is None or looking.done():  # it ends when nobody listened for a moment
+                    if looking is not None:
+                        looking.result()
+                    looking = loop.run_in_executor(None, self._look, lambda: loop.call_soon_threadsafe(news.set))
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(news.wait(), 1.0)
+                if news.is_set():
+                    news.clear()
+                    try:
+                        async with self._reading:
+                            await self._advance()
+                    except BackendError:  # the store is busy or gone: the next time may find it
+                        await asyncio.sleep(1.0)
+                        news.set()
         finally:  # whatever ended it: who listens comes back, and is told again what is new
             for listener in [*self._listeners]:
                 _hang_up(listener)
 
-    async def _look(self) -> None:
-        if self._refresh is not None and self._rounds % round(REFRESH_S / LOOK_S) == 0:
-            await run_in_threadpool(self._refresh)
-        self._rounds += 1
-        now = await run_in_threadpool(self._backend.pulse)
-        if now != self._pulse:
-            async with self._reading:
-                await self._advance()
-            self._pulse = now
+    def _look(self, tell: Callable[[], object]) -> None:
+        """In a thread of its own, which wakes nobody while nothing is new."""
+        pulse, rounds = -1, 0
+        while self._listeners and not self._is_over:
+            with suppress(BackendError):
+                if self._refresh is not None and rounds % round(REFRESH_S / LOOK_S) == 0:
+                    self._refresh()
+                now = self._backend.pulse()
+                if now != pulse:
+                    tell()
+                    pulse = now
+            rounds += 1
+            time.sleep(LOOK_S)
 
     async def _advance(self) -> None:
         """Read what is new and tell it to all."""

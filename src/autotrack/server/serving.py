@@ -26,7 +26,7 @@ def free(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise SettingsError(f"--host {host}: {error.strerror or error}") from error
     for number in range(port, min(port + NEXT, 65_535) + 1):
-        listening = socket.socket(family)
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # said in full, else asyncio leaves Nagle's delay on
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((address[0], number))

@@ -1,6 +1,6 @@
 // What one does with the ticked runs, or with the whole table: compare, tag, hide, delete, copy.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { join } from './address.js';
 import { remove, setTag } from './edits.js';
 import { copy } from './empty.js';
@@ -22,7 +22,7 @@ export function Bulk({ columns, all }) {
   const [tagging, setTagging] = useState(false), [sure, setSure] = useState(false), form = useRef(), ids = [...runs.picked.value].filter(id => runs.byId(id) !== undefined), n = ids.length;
   const rows = n ? all.filter(row => runs.picked.value.has(runs.table.id[row])) : all, names = ['id', ...columns.filter(c => c !== 'id')];
   useEffect(() => { setSure(false); }, [n]);
-  useEffect(() => { if (tagging) form.current.elements[0].focus(); }, [tagging]);
+  useLayoutEffect(() => { if (tagging) form.current.elements[0].focus(); }, [tagging]);
   const tag = e => {
     e.preventDefault();
     const given = new FormData(e.target), key = given.get('key').trim();

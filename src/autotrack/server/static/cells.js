@@ -1,6 +1,6 @@
 // One cell of the table: what a value looks like, and how it is edited.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { setField, setTag } from './edits.js';
 import { ago, minus, moment, num, span, typed } from './format.js';
 import { html } from './html.js';
@@ -21,7 +21,7 @@ const editable = column => column === 'name' || column === 'notes' || column.sta
 // An input in the place of a text; Enter keeps, Escape leaves.
 export function Edit({ value, done, label }) {
   const ref = useRef();
-  useEffect(() => { ref.current.focus(); ref.current.select(); }, []);
+  useLayoutEffect(() => { ref.current.focus(); ref.current.select(); }, []); // before a key can come
   const key = e => {
     e.stopPropagation();
     if (e.key === 'Enter') done(e.target.value);
@@ -46,7 +46,7 @@ export function Cell({ column, row, left, width, scale, item, color }) {
   if (item) {
     return html`<span role="gridcell" class=${'cell name stick' + (item.inside ? ' inside' : '')} style=${place}><i style=${color ? { background: color } : {}}></i>
       <a href=${link({ tab: 'run', run: id })} title=${table.name[row]} onClick=${e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go({ tab: 'run', run: id }); } }}>${table.name[row]}</a>
-      ${item.more ? html`<button type="button" class="fold" aria-expanded=${runs.opened_folds.value.has(id)} aria-label=${`${item.more} more of this kind`} onClick=${() => runs.unfold(id)}>+${item.more}</button>` : null}
+      ${item.more ? html`<button type="button" class="fold" aria-expanded=${runs.unfolded.value.has(id)} aria-label=${`${item.more} more of this kind`} onClick=${() => runs.unfold(id)}>+${item.more}</button>` : null}
       <button type="button" class="pen" tabindex="-1" aria-label=${'rename ' + table.name[row]} title="rename" onClick=${() => setEditing(id)}>✎</button></span>`;
   }
   const text = shownText(column, row), edit = editable(column) ? () => setEditing(id) : undefined;

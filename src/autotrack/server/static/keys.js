@@ -1,7 +1,6 @@
 // The keyboard: one table, which the help shows and the listener reads. Keys rest while somebody types.
 
 import { flip } from './address.js';
-import { html } from './html.js';
 import { at, flipTheme, go, help, hover, listOpen, panelAt, turn } from './state.js';
 import * as runs from './runs.js';
 
@@ -36,7 +35,7 @@ function out() {
   else if (at.q.value) go({ q: '' });
 }
 
-const KEYS = [
+export const KEYS = [
   ['/', 'filter', () => document.getElementById('q')?.focus()],
   ['1', 'charts', open('charts')], ['2', 'table', open('table')], ['3', 'compare', open('compare')], ['4', 'hyperparameters', open('hyper')], ['5', 'home', open('home')],
   ['j', 'next run', () => walk(1)], ['k', 'previous run', () => walk(-1)],
@@ -76,16 +75,4 @@ export function listen() {
     e.preventDefault();
     action();
   });
-}
-
-const TITLES = { Escape: 'Esc' };
-
-export function Help() {
-  if (!help.value) return null;
-  return html`<div class="cover" onClick=${e => { if (e.target === e.currentTarget) help.value = false; }}><div class="help" role="dialog" aria-modal="true" aria-label="Keys">
-    <header><h2>Keys</h2><button type="button" class="mini" aria-label="close" onClick=${() => { help.value = false; }}>×</button></header>
-    <dl>${KEYS.map(([key, text]) => html`<div key=${key}><dt><kbd>${TITLES[key] || key}</kbd></dt><dd>${text}</dd></div>`)}
-      <div><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>filter, from anywhere</dd></div></dl>
-    <h2>Pointer, over a chart</h2>
-    <dl class="wide"><div><dt>drag</dt><dd>zoom, in all charts</dd></div><div><dt>double click</dt><dd>whole range</dd></div><div><dt>Alt + wheel</dt><dd>zoom at the pointer</dd></div><div><dt>Shift + drag</dt><dd>move</dd></div><div><dt>click</dt><dd>open the run</dd></div><div><dt>Ctrl + click</dt><dd>tick the run</dd></div></dl></div></div>`;
 }

@@ -67,7 +67,7 @@ function Item({ item, top, on, look, column, here }) {
   return html`<li class=${name} style=${{ transform: `translateY(${top}px)` }} onPointerEnter=${() => { hover.value = id; }}>
     <button type="button" class="eye" aria-pressed=${!hidden} aria-label=${(hidden ? 'draw ' : 'hide ') + table.name[row]} onClick=${() => turn({ hide: flip(at.hide.value, id) })}><i style=${on ? { background: look.color } : {}}></i></button>
     <a href=${link({ tab: 'run', run: id })} title=${table.name[row]} onClick=${click}>${table.name[row]}</a>
-    ${more ? html`<button type="button" class="fold" aria-expanded=${runs.opened_folds.value.has(id)} aria-label=${`${more} more of this kind`} onClick=${() => runs.unfold(id)}>+${count(more)}</button>` : null}
+    ${more ? html`<button type="button" class="fold" aria-expanded=${runs.unfolded.value.has(id)} aria-label=${`${more} more of this kind`} onClick=${() => runs.unfold(id)}>+${count(more)}</button>` : null}
     ${status === 'finished' ? null : html`<span class=${'mark ' + status} title=${status + (table.error[row] ? ': ' + table.error[row] : '')}><i aria-hidden="true">${statusMark[status]}</i><span class="hid">${status}</span></span>`}
     <em>${num(value)}</em></li>`;
 }

@@ -5,7 +5,7 @@ import { Charts, Knobs } from './charts.js';
 import { count } from './format.js';
 import { Home, experiments } from './home.js';
 import { html } from './html.js';
-import { Help, listen } from './keys.js';
+import { listen } from './keys.js';
 import { Query } from './query.js';
 import * as runs from './runs.js';
 import { at, dark, effect, elsewhere, flipTheme, go, help, link, listOpen, online, signal, toast, untracked } from './state.js';
@@ -24,7 +24,7 @@ function later(load, name) {
     if (!there.value) { get(); return null; }
     return html`<${there.value} />`;
   };
-  (globalThis.requestIdleCallback || setTimeout)(get, { timeout: 4000 });
+  setTimeout(() => (globalThis.requestIdleCallback || setTimeout)(get), 3000);
   return View;
 }
 
@@ -35,6 +35,7 @@ const TABS = [
   ['compare', 'Compare', later(() => import('./compare.js'), 'Compare')],
   ['hyper', 'Hyperparameters', later(() => import('./hyper.js'), 'Hyper')],
 ];
+const Help = later(() => import('./help.js'), 'Help');
 const VIEWS = new Map([...TABS.map(([tab, , View]) => [tab, View]), ['run', later(() => import('./run.js'), 'Run')], ['home', Home]]);
 const tabHere = () => (VIEWS.has(at.tab.value) ? at.tab.value : at.e.value || at.q.value ? 'charts' : 'home');
 
@@ -74,7 +75,7 @@ function Waiting() {
 
 function App() {
   const here = tabHere(), View = VIEWS.get(here), ready = runs.ready.value || here === 'home';
-  return html`<div class=${'shell view-' + here}><${Bar} /><${Tabs} here=${here} /><main class=${'main-' + here}>${ready ? html`<${View} />` : html`<${Waiting} />`}</main><${Toast} /><${Help} /></div>`;
+  return html`<div class=${'shell view-' + here}><${Bar} /><${Tabs} here=${here} /><main class=${'main-' + here}>${ready ? html`<${View} />` : html`<${Waiting} />`}</main><${Toast} />${help.value ? html`<${Help} />` : null}</div>`;
 }
 
 listen();

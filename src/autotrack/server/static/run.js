@@ -99,8 +99,8 @@ function Tags({ run, row }) {
   const here = keys.filter(key => value(key) !== undefined);
   const add = text => {
     setAdding(false);
-    const at_ = (text || '').indexOf('='), key = (at_ < 0 ? text || '' : text.slice(0, at_)).trim();
-    if (key) setTag([run.id], key, at_ < 0 ? 'true' : text.slice(at_ + 1).trim());
+    const equals = (text || '').indexOf('='), key = (equals < 0 ? text || '' : text.slice(0, equals)).trim();
+    if (key) setTag([run.id], key, equals < 0 ? 'true' : text.slice(equals + 1).trim());
   };
   return html`<${Fold} name="tags" title="Tags and notes" n=${here.length || undefined}>
     <ul class="tags">${here.map(key => html`<li key=${key} class="prop">${editing === key ? html`<${Edit} value=${value(key)} label=${key} done=${text => { setEditing(''); if (text !== null) setTag([run.id], key, text.trim()); }} />`

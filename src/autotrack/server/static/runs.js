@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import { join, list } from './address.js';
 import { Columns } from './columns.js';
+import { folded } from './folds.js';
 import { hue, ramp, scale, slots, DASHES } from './palette.js';
 import { shallow } from './panels.js';
 import { at, batch, computed, dark, effect, online, recall, remember, say, signal, turn, untracked } from './state.js';
@@ -27,7 +28,7 @@ export async function open(experiment) {
   opened = experiment;
   if (!same) ready.value = false;
   let got, early = {}, found = null;
-  const q = at.q.peek(), needed = [...list(at.sort.peek()).map(key => key.replace(/^-/, '')), at.color.peek(), at.band.peek()].filter(name => name.includes('.') && !before.includes(name));
+  const q = at.q.peek(), needed = [...new Set([...before, ...list(at.sort.peek()).map(key => key.replace(/^-/, '')), at.color.peek(), at.band.peek()])].filter(name => name.includes('.'));
   try { // what order and filter need comes at the same time: nothing is drawn twice
     [got, early, found] = await Promise.all([api.runs(experiment), needed.length ? api.columns(experiment, needed) : {}, q.trim() ? api.search(experiment, q) : null]);
   } catch (error) {
@@ -43,7 +44,7 @@ export async function open(experiment) {
   table = fresh;
   kept = new Map(recall('slots.' + experiment, []));
   wanted = new Set();
-  const first = before.length ? before : [...got.headline.map(key => 'metrics.' + key), ...shallow(got.varying).slice(0, 12).map(key => 'params.' + key)];
+  const first = [...got.headline.map(key => 'metrics.' + key), ...shallow(got.varying).slice(0, 12).map(key => 'params.' + key)];
   batch(() => {
     failed.value = '';
     searched = q;
@@ -89,7 +90,7 @@ async function fetchColumns() {
 }
 
 export function column(name) {
-  rev.value; // eslint-disable-line no-unused-expressions -- whoever asks is told of changes
+  rev.value; // whoever asks is told of changes
   const have = table.get(name);
   if (!have && ready.peek()) ask(name);
   return have;
@@ -106,44 +107,29 @@ export const order = computed(() => {
 // Repeated fits of one line, and the fits inside a search, lie folded under their newest or their search; unless somebody sorts or filters.
 export const folds = computed(() => (at.fold.value === '' ? at.sort.value === '-created' && !at.q.value : at.fold.value === '1'));
 export const foldable = computed(() => { rev.value; return order.value.some(row => table.parent[row] || table.fold[row]); });
-export const opened_folds = signal(new Set());
+export const unfolded = signal(new Set());
 export const shown = computed(() => {
   const rows = order.value;
   if (!folds.value) return rows.map(row => ({ row, more: 0, inside: false }));
-  const heads = new Map(), present = new Set(rows.map(row => table.id[row])), out = [];
-  const group = row => (table.parent[row] && present.has(table.parent[row]) ? 'in:' + table.parent[row] : table.fold[row] ? 'of:' + table.fold[row] : '');
-  for (const row of rows) if (!group(row).startsWith('in:') && !heads.has('in:' + table.id[row])) heads.set('in:' + table.id[row], { row, members: [] });
-  for (const row of rows) {
-    const key = group(row);
-    if (!key) continue;
-    if (!heads.has(key)) heads.set(key, { row, members: [] });
-    else if (heads.get(key).row !== row) heads.get(key).members.push(row);
-  }
-  const walk = (row, depth) => {
-    const groups = [heads.get('in:' + table.id[row]), heads.get(group(row))].filter(g => g && g.row === row && g.members.length);
-    const members = groups.flatMap(g => g.members);
-    out.push({ row, more: members.length, inside: depth > 0 });
-    if (members.length && opened_folds.value.has(table.id[row])) for (const member of members) if (depth < 8) walk(member, depth + 1);
-  };
-  for (const row of rows) {
-    const key = group(row);
-    if (!key || (key.startsWith('of:') && heads.get(key).row === row)) walk(row, 0);
-  }
-  return out;
+  return folded(rows, table, unfolded.value);
 });
 export function unfold(id) {
-  const open_ = new Set(opened_folds.value);
-  if (!open_.delete(id)) open_.add(id);
-  opened_folds.value = open_;
+  const next = new Set(unfolded.value);
+  if (!next.delete(id)) next.add(id);
+  unfolded.value = next;
 }
 
 export const hidden = computed(() => new Set(list(at.hide.value)));
+let drawnOf = null, drawnRows = []; // the same rows are the same array: charts ask for nothing when only values changed
 export const drawn = computed(() => {
   const gone = hidden.value, most = +at.draw.value, rows = [];
   for (const { row } of shown.value) {
     if (rows.length >= most) break;
     if (!gone.has(table.id[row])) rows.push(row);
   }
+  if (rows.length === drawnRows.length && table === drawnOf && rows.every((row, i) => row === drawnRows[i])) return drawnRows;
+  drawnOf = table;
+  drawnRows = rows;
   return rows;
 });
 

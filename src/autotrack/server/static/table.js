@@ -36,10 +36,10 @@ export function Table() {
   if (by) runs.column(by);
   const items = by ? grouped(runs.shown.value, row => runs.table.value(by, row), shut) : runs.shown.value;
   const flip = key => { const next = new Set(shut); if (!next.delete(key)) next.add(key); setShut(next); };
-  const at_ = [BOX];
-  for (const column of columns) at_.push(at_[at_.length - 1] + width(column));
-  const total = at_[at_.length - 1], from = Math.max(0, Math.floor(view.top / ROW) - OVER), to = Math.min(items.length, Math.ceil((view.top + view.height) / ROW) + OVER);
-  const first = Math.max(1, at_.findIndex(x => x > view.left) - 1), past = at_.findIndex(x => x > view.left + view.width), shown = [0];
+  const lefts = [BOX];
+  for (const column of columns) lefts.push(lefts[lefts.length - 1] + width(column));
+  const total = lefts[lefts.length - 1], from = Math.max(0, Math.floor(view.top / ROW) - OVER), to = Math.min(items.length, Math.ceil((view.top + view.height) / ROW) + OVER);
+  const first = Math.max(1, lefts.findIndex(x => x > view.left) - 1), past = lefts.findIndex(x => x > view.left + view.width), shown = [0];
   for (let k = first; k < (past < 0 ? columns.length : past); k++) shown.push(k);
   const pool = Math.ceil(view.height / ROW) + 2 * OVER + 1, paint = runs.paint.value, drawn = new Set(runs.drawn.value);
   const scales = new Map(shown.filter(k => columns[k].startsWith('metrics.')).map(k => [k, extent(columns[k], all)]));
@@ -65,15 +65,15 @@ export function Table() {
   return html`<div class="table-view"><${Tools} columns=${columns} all=${all} items=${items} />
     <div class="table" ref=${ref} tabindex="0" role="grid" aria-label="Runs" aria-rowcount=${items.length + 1} aria-colcount=${columns.length + 1} aria-multiselectable="true" onKeyDown=${key} onPointerLeave=${() => { hover.value = ''; }}>
     <div class="sheet" style=${{ height: items.length * ROW + HEAD + 'px', width: total + 'px' }}>
-      <div class="thead" role="row" aria-rowindex="1"><span class="cell box" role="columnheader"><${TickAll} all=${all} /></span>${shown.map(k => html`<${Head} key=${columns[k]} column=${columns[k]} k=${k} left=${at_[k]} />`)}</div>
+      <div class="thead" role="row" aria-rowindex="1"><span class="cell box" role="columnheader"><${TickAll} all=${all} /></span>${shown.map(k => html`<${Head} key=${columns[k]} column=${columns[k]} k=${k} left=${lefts[k]} />`)}</div>
       ${Array.from({ length: Math.max(0, to - from) }, (_, j) => {
         const i = from + j, item = items[i];
-        if (item.head) return html`<${Group} key=${i % pool} head=${item.head} by=${by} i=${i} active=${active === i} shown=${shown} columns=${columns} lefts=${at_} flip=${flip} />`;
+        if (item.head) return html`<${Group} key=${i % pool} head=${item.head} by=${by} i=${i} active=${active === i} shown=${shown} columns=${columns} lefts=${lefts} flip=${flip} />`;
         const { row } = item, id = runs.table.id[row], on = runs.picked.value.has(id);
         return html`<div role="row" key=${i % pool} aria-rowindex=${i + 2} aria-selected=${on} class=${'tr' + (on ? ' on' : '') + (hover.value === id ? ' hot' : '') + (active === i ? ' active' : '')} style=${{ transform: `translateY(${HEAD + i * ROW}px)` }}
             onPointerEnter=${() => { hover.value = id; }}>
           <span class="cell box" role="gridcell"><input type="checkbox" checked=${on} aria-label=${'tick ' + runs.table.name[row]} onChange=${() => runs.tick(id)} tabindex="-1" /></span>
-          ${shown.map(k => html`<${Cell} key=${columns[k]} column=${columns[k]} row=${row} left=${at_[k]} width=${width(columns[k])} scale=${scales.get(k)} item=${k ? null : item} color=${k || !drawn.has(row) ? '' : paint(row).color} />`)}
+          ${shown.map(k => html`<${Cell} key=${columns[k]} column=${columns[k]} row=${row} left=${lefts[k]} width=${width(columns[k])} scale=${scales.get(k)} item=${k ? null : item} color=${k || !drawn.has(row) ? '' : paint(row).color} />`)}
         </div>`;
       })}
     </div></div></div>`;
