@@ -111,3 +111,13 @@ def test_it_prints_without_its_tools(view):
     view.emulate_media(media="print")
     assert not view.locator(".bar").is_visible()
     assert view.locator(LOSS).is_visible()
+
+
+def test_what_was_not_on_the_screen_is_printed_too(view):
+    drawn = "() => [...document.querySelectorAll('.plot')].map(p => p.curves && p.curves.have.length && p.chart.view.b > 1)"
+    view.set_viewport_size({"width": 500, "height": 200})
+    view.reload()
+    view.wait_for_function("() => document.querySelectorAll('.plot').length === 2 && [...document.querySelectorAll('.plot')].every(p => p.curves)")
+    assert not all(view.evaluate(drawn))
+    view.pdf()
+    assert all(view.evaluate(drawn))
