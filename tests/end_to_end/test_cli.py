@@ -602,6 +602,30 @@ def test_export_writes_a_folder_a_run(own):
     assert run("export", cwd=own, check=2).stderr
 
 
+def test_export_writes_one_page(own):
+    from autotrack.server import page
+
+    assert "--db" in run("export", FOREST, "--html", "--db", cwd=own, check=2).stderr
+    assert run("export", "--html", cwd=own, check=2).stderr
+    if page.missing():
+        assert "To fetch them (needs npm)" in run("export", FOREST, "--html", cwd=own, check=1).stderr
+        pytest.skip("the page's libraries are not here: python scripts/vendor.py")
+    written = json.loads(out("export", EVIL, FOREST, FOREST, "--html", "-o", "runs.html", "--json", cwd=own))
+    assert written == [{"path": "runs.html", "bytes": (own / "runs.html").stat().st_size}]
+    assert b"RandomForest-1" in (own / "runs.html").read_bytes()
+    assert "--force" in run("export", FOREST, "--html", "-o", "runs.html", cwd=own, check=1).stderr
+    run("export", FOREST, "--html", "-o", "runs.html", "--force", cwd=own)
+
+
+def test_a_page_without_its_libraries_says_what_to_type(monkeypatch):
+    from autotrack.cli.ui import NotInstalled, check_page
+    from autotrack.server import page
+
+    monkeypatch.setattr(page, "missing", lambda: ["./vendor/htm.js"])
+    with pytest.raises(NotInstalled, match=r"an exported page lacks \./vendor/htm\.js[^$]*python scripts/vendor\.py"):
+        check_page("an exported page")
+
+
 def test_export_brings_the_artifacts_along(tmp_path):
     (tmp_path / "train.py").write_text(
         "import autotrack\n"

@@ -1,4 +1,4 @@
-"""``autotrack export``: runs as folders, or the whole store as a copy."""
+"""``autotrack export``: runs as folders or as one page, or the whole store as a copy."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from autotrack.errors import ArtifactNotFound, AutotrackError
 from autotrack.settings import database
 
 
-@click.command(short_help="Write runs as folders, or copy the store.")
+@click.command(short_help="Write runs as folders or a page, or copy the store.")
 @click.argument("runs", nargs=-1, shell_complete=complete_run)
 @click.option("--where", "filter", metavar="QUERY", help="Every run that fits a query.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Folder (autotrack-export), with --db file, to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="PATH", help="Folder to write (autotrack-export); with --html, --db a file.")
+@click.option("--html", is_flag=True, help="One page of HTML with the charts of up to 50 runs, to open or send anywhere.")
 @click.option("--db", is_flag=True, help="A copy of the whole SQLite store, whole and consistent while runs go on.")
 @click.option("--force", is_flag=True, help="Write over what is there.")
 @prints
-def export(runs: tuple[str, ...], filter: str | None, output: Path | None, db: bool, force: bool, form: str) -> None:
+def export(runs: tuple[str, ...], filter: str | None, output: Path | None, html: bool, db: bool, force: bool, form: str) -> None:
     """Write runs as folders: run.json, metrics.csv and artifacts.
 
     \b
     autotrack export Ridge-12
     autotrack export --where "experiment = 'iris'" -o iris
+    autotrack export --where "experiment = 'iris'" --html -o iris.html
     autotrack export --db -o backup.db
     """
     from autotrack.search import search_runs
 
     found = store()
+    if html and db:
+        raise click.UsageError("--html and --db are two different files")
     if db:
         if runs or filter is not None:
             raise click.UsageError("--db copies the whole store; leave RUNS and --where out")
@@ -46,8 +50,11 @@ def export(runs: tuple[str, ...], filter: str | None, output: Path | None, db: b
         if bool(runs) == (filter is not None):
             raise click.UsageError("Name the runs, or say --where QUERY, or --db for the whole store")
         views = [find_run(run) for run in runs] if filter is None else list(search_runs(filter, limit=None))
-        folder = output or Path("autotrack-export")
-        written = [{"id": view.id, "path": str(export_run(view.id, folder, force))} for view in views]
+        if html:
+            written = [write_page([view.id for view in views], output or Path("autotrack-export.html"), force)]
+        else:
+            folder = output or Path("autotrack-export")
+            written = [{"id": view.id, "path": str(export_run(view.id, folder, force))} for view in views]
     if form == "json":
         printing.print_json(written)
     elif form == "csv":
@@ -80,6 +87,22 @@ def back_up(source: Path, target: Path) -> None:
             read.backup(written)
     except sqlite3.Error as error:
         raise AutotrackError(f"{source} could not be copied to {target}: {error}") from error
+
+
+def write_page(ids: list[str], target: Path, force: bool) -> dict[str, object]:
+    """Write runs, each once, as one page; return where and how large."""
+    from autotrack import __version__
+    from autotrack.cli.ui import check_page
+    from autotrack.recording.tracker import tracker
+    from autotrack.server.portable import BYTES, portable
+
+    check_page("an exported page")
+    page = portable(tracker().backend, list(dict.fromkeys(ids)), __version__)
+    make_room(target, force)
+    target.write_bytes(page)
+    if len(page) > BYTES:
+        click.echo(f"autotrack: the page has {len(page) / 1e6:.1f} MB; name fewer runs for a smaller one", err=True)
+    return {"path": str(target), "bytes": len(page)}
 
 
 def export_run(run_id: str, folder: Path, force: bool) -> Path:

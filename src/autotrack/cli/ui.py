@@ -68,12 +68,17 @@ def check_parts() -> None:
     missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
     if missing:
         raise NotInstalled(f"the dashboard needs {' and '.join(missing)}. To install: pip install 'autotrack-ml[ui]'")
+    check_page("the dashboard's page")
+
+
+def check_page(what: str) -> None:
+    """Raises: NotInstalled, if the page's libraries are not there."""
     from autotrack.server import page
 
     files = page.missing()
     if files:
         raise NotInstalled(
-            f"the dashboard's page lacks {', '.join(files)}: this is a clone, and they are not in git.\n"
+            f"{what} lacks {', '.join(files)}: this is a clone, and they are not in git.\n"
             f"To fetch them (needs npm): {fetching(page.STATIC)}\n"
             "Or install a wheel, which has them."
         )

@@ -127,7 +127,7 @@ def series(curves: Iterable[Buckets], cursor: str) -> bytes:
         if curve.pending:
             pending += 1
             continue
-        is_flat = bool(_same(curve.low, curve.mean) and _same(curve.high, curve.mean))
+        is_flat = same(curve.low, curve.mean) and same(curve.high, curve.mean)
         odd = curve.x[curve.odd > 0]
         heads.append(
             {
@@ -141,5 +141,6 @@ def series(curves: Iterable[Buckets], cursor: str) -> bytes:
     return b"".join([struct.pack("<I", len(head)), head, *(body.astype("<f8", copy=False).tobytes() for body in bodies)])
 
 
-def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+def same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    """Equality of columns in which NaN is NaN."""
     return bool(((one == other) | ((one != one) & (other != other))).all())

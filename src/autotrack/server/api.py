@@ -297,11 +297,7 @@ class Api:
         if len(ids) < 2:
             raise Refused(400, "name at least two runs")
         runs = [self._backend.run(one) for one in ids]
-        around = [{key: value for key, value in flattened(run.environment) if key not in PER_PROCESS} for run in runs]
-        sides = {"params": [run.params for run in runs], "metrics": [run.metrics for run in runs], "tags": [run.tags for run in runs]}
-        for name in ("code", "environment", "datasets"):
-            sides[name] = [{key: value for key, value in side.items() if area(key) == name} for side in around]
-        return {"runs": [answers.brief(run) for run in runs], "sections": [{"name": name, "rows": _rows(side)} for name, side in sides.items()]}
+        return {"runs": [answers.brief(run) for run in runs], "sections": side_by_side(runs)}
 
     def importance(self, ask: Ask) -> Any:
         """Which params go with a target."""
@@ -419,6 +415,15 @@ def _tags(given: Any) -> dict[str, str | None]:
         if not key.strip() or len(key) > 250 or not (value is None or (isinstance(value, str) and len(value) <= 5_000)):
             raise Refused(400, "a tag is a text of at most 5000 characters, or null to take it off; its key has at most 250")
     return given
+
+
+def side_by_side(runs: Sequence[RunView]) -> list[dict[str, Any]]:
+    """The sections of a comparison of runs, or of one run alone."""
+    around = [{key: value for key, value in flattened(run.environment) if key not in PER_PROCESS} for run in runs]
+    sides = {"params": [run.params for run in runs], "metrics": [run.metrics for run in runs], "tags": [run.tags for run in runs]}
+    for name in ("code", "environment", "datasets"):
+        sides[name] = [{key: value for key, value in side.items() if area(key) == name} for side in around]
+    return [{"name": name, "rows": _rows(side)} for name, side in sides.items()]
 
 
 def _rows(sides: Sequence[Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import { List } from './list.js';
 import { Panel, xKind, zoomed } from './panel.js';
 import { sections, shallow } from './panels.js';
 import * as runs from './runs.js';
-import { at, dark, go, turn } from './state.js';
+import { at, dark, eager, go, turn } from './state.js';
 import { hue, ramp } from './palette.js';
 
 const MOST = 48; // panels of a section before one asks for more
@@ -39,7 +39,7 @@ function Near({ id, children }) {
     watch.observe(el);
     return () => watch.disconnect();
   }, []);
-  return html`<div class="near" ref=${ref}>${near || big ? children : null}</div>`;
+  return html`<div class="near" ref=${ref}>${near || big || eager.value ? children : null}</div>`;
 }
 
 function NoCharts({ wanted, all }) {

@@ -35,6 +35,7 @@ export const help = signal(false);
 export const online = signal('wait'); // 'wait', 'ok', 'gone'
 export const toast = signal(null); // {text, undo}
 export const panelAt = signal(''); // the chart that keys speak to
+export const eager = signal(false); // panels exist far from the screen too, so that all can be printed
 export const listOpen = signal(false); // on a phone
 
 const stored = (() => { try { return localStorage.getItem('autotrack.theme'); } catch { return null; } })();
