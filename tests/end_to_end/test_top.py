@@ -21,6 +21,7 @@ from autotrack.records import Batch, MetricsLogged, RunEnded, RunNoted, RunStart
 
 T = 1_780_000_000.0
 FAST, SLOW, EVIL = (f"{word:0<26}" for word in ("01FAST", "01SL0W", "01EV1T"))
+BEGUN = re.compile(r"(\x1b(\[[?\d;]*)?)?\Z")
 PART = re.compile(r"\x1b\[(\?\d+[hl]|(\d+);(\d+)H|\d*[A-Za-z]|[\d;]*m)|.", re.S)
 
 
@@ -64,7 +65,7 @@ class Screen:
             cwd=cwd, env=environment, stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
-        self.raw = b""
+        self.raw, self.begun = b"", ""
         self.decoder = codecs.getincrementaldecoder("utf-8")()
         self.modes = {}
 
@@ -82,7 +83,9 @@ class Screen:
             except OSError:
                 return
             self.raw += piece
-            self._show(self.decoder.decode(piece))
+            text = self.begun + self.decoder.decode(piece)
+            self.begun = BEGUN.search(text)[0]  # a sequence whose end comes with the next piece
+            self._show(text.removesuffix(self.begun))
 
     def _show(self, text):
         row, column = getattr(self, "at", (0, 0))
