@@ -153,9 +153,7 @@ class Checkpoints:
             if saved is not None and saved.note is not None:
                 self._tracker.uploads.upload(saved.note)
         if kept.rows:
-            content, meta = tables.written(tables.frozen(kept.rows))
-            uploads = self._tracker.uploads
-            uploads.upload(uploads.stage(self._run_id, lambda sink: sink.write(content), TABLE, "table", None, meta))
+            self._tracker.uploads.upload_bytes(self._run_id, *tables.written(tables.frozen(kept.rows)), TABLE, "table")
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

@@ -534,9 +534,8 @@ class Journal:
         """Whether anything is begun: a call may store into it and wake nobody."""
         return bool(self._segments)
 
-    @property
-    def is_filling(self) -> bool:
-        """Whether an eighth of a segment was filled since the last time that this was asked."""
+    def fills(self) -> bool:
+        """Whether an eighth of a segment was filled since this was asked last."""
         segment, (before, off) = self._segment, self._looked_at
         self._looked_at = segment, 0 if segment is None else segment.off
         return segment is not before or (segment is not None and (segment.off - off) * 8 > segment.size)

@@ -90,8 +90,7 @@ class Uploads:
         """As ``take_bytes`` of a content and its meta that the thread makes: for who must not be kept waiting. A kill meanwhile loses it."""
 
         def take() -> None:
-            content, meta = make()
-            self.upload(self.stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
+            self.upload_bytes(run_id, *make(), name, kind)
 
         self._soon(take)
 
@@ -239,6 +238,10 @@ class Uploads:
             self._lock_file = None
         if staging is not None:
             self.tokens.discard(staging.name)
+
+    def upload_bytes(self, run_id: str, content: bytes, meta: dict[str, Any], name: str, kind: str) -> None:
+        """Bring a file of this content into the store, in this thread."""
+        self.upload(self.stage(run_id, lambda sink: sink.write(content), name, kind, None, meta))
 
     def upload(self, note: Path) -> None:
         """Bring a staged file into the store, in this thread."""

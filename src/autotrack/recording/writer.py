@@ -261,7 +261,7 @@ class Writer:
 
     def _next_look_s(self, now: float) -> float:
         """Beside a stream there is nothing to do before its next commit but to keep room ahead of it."""
-        if self._until is not None or self._journal.is_filling or not self._journal.has_news:
+        if self._until is not None or self._journal.fills() or not self._journal.has_news:
             return LOOK_S
         return min(max(LOOK_S, self._committed_at + COMMIT_S - now), STREAM_LOOK_S)
 
