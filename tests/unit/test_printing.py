@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from autotrack import words
 from autotrack.cli import printing
 
 
@@ -22,11 +23,11 @@ from autotrack.cli import printing
     ],
 )
 def test_text_of_users_is_only_shown(text, shown):
-    assert printing.clean(text) == shown
+    assert words.clean(text) == shown
 
 
 def test_several_lines_stay_several_lines():
-    assert printing.clean_lines("a\r\n\tb\x1b[2J\n") == "a\n\tb\\x1b[2J\n"
+    assert words.clean_lines("a\r\n\tb\x1b[2J\n") == "a\n\tb\\x1b[2J\n"
 
 
 @pytest.mark.parametrize(
@@ -44,13 +45,13 @@ def test_several_lines_stay_several_lines():
     ],
 )
 def test_durations(seconds, shown):
-    assert printing.span(seconds) == shown
+    assert words.span(seconds) == shown
 
 
 def test_moments_are_utc():
-    assert printing.moment(0) == "1970-01-01 00:00:00Z"
-    assert printing.iso(1.5) == "1970-01-01T00:00:01.500Z"
-    assert printing.iso(None) is None
+    assert words.moment(0) == "1970-01-01 00:00:00Z"
+    assert words.iso(1.5) == "1970-01-01T00:00:01.500Z"
+    assert words.iso(None) is None
 
 
 @pytest.mark.parametrize(
@@ -68,11 +69,11 @@ def test_moments_are_utc():
     ],
 )
 def test_numbers(value, shown):
-    assert printing.number(value) == shown
+    assert words.number(value) == shown
 
 
 def test_sizes():
-    assert [printing.size(n) for n in (0, 1023, 1024, 5 << 20, 3 << 40)] == ["0 B", "1023 B", "1.0 KiB", "5.0 MiB", "3072.0 GiB"]
+    assert [words.size(n) for n in (0, 1023, 1024, 5 << 20, 3 << 40)] == ["0 B", "1023 B", "1.0 KiB", "5.0 MiB", "3072.0 GiB"]
 
 
 def test_json_is_strict(capsys):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import prints, store
 from autotrack.settings import database
@@ -59,11 +60,11 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
         printing.print_csv([said])
     elif dry_run:
         for run in going:
-            click.echo(f"{run.id}  {printing.clean(run.name)}")
-        click.echo(f"{printing.plural(len(going), 'run')} would be removed")
+            click.echo(f"{run.id}  {words.clean(run.name)}")
+        click.echo(f"{words.plural(len(going), 'run')} would be removed")
     else:
-        click.echo(f"{printing.plural(said['runs'], 'run')} and {printing.plural(said['files'], 'file')} removed")
-        click.echo(f"{printing.size(said['bytes'])} freed")
+        click.echo(f"{words.plural(said['runs'], 'run')} and {words.plural(said['files'], 'file')} removed")
+        click.echo(f"{words.size(said['bytes'])} freed")
 
 
 def seconds(age: str) -> float:

@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from autotrack.cli.printing import clean, is_unicode, number
+from autotrack.cli.printing import is_unicode
+from autotrack.words import clean, number
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.launch import injected
 from autotrack.errors import AutotrackError
@@ -86,7 +87,7 @@ def train_all(scripts: Sequence[Path], folder: Path, uri: str) -> list[str]:
         for script, seconds, done in pool.map(lambda script: train(script, folder, uri), scripts):
             click.echo(f"  autotrack run {script:<28}{seconds:5.1f} s" + (f"  exit code {done.returncode}" if done.returncode else ""))
             if done.returncode:
-                click.echo(printing.clean_lines("\n".join(done.stderr.splitlines()[-5:])), err=True)
+                click.echo(words.clean_lines("\n".join(done.stderr.splitlines()[-5:])), err=True)
                 failed.append(script)
     return failed
 
@@ -115,7 +116,7 @@ def report(folder: Path, uri: str, started: float) -> None:
     runs = search_runs(limit=None)
     lines, _ = folded("", 20, False)
     to = printing.console()
-    click.echo(f"{printing.plural(sum(run.started >= started for run in runs), 'run')} recorded:\n")
+    click.echo(f"{words.plural(sum(run.started >= started for run in runs), 'run')} recorded:\n")
     print_folds(to, lines)
     curved = [(run, keys) for line in lines for run in [get_run(line.first.id)] if (keys := curves_of(run))]
     if curved:
@@ -125,8 +126,8 @@ def report(folder: Path, uri: str, started: float) -> None:
         print_curves(to, run, keys)
     click.echo(f"\nThe store: {folder / '.autotrack' / 'autotrack.db'}")
     click.echo("What to type next:")
-    for words, why in suggestions(folder, lines, runs):
-        printing.print_line(to, printing.styled(f"  {words:<58}  "), printing.styled(why, "dim"))
+    for command, why in suggestions(folder, lines, runs):
+        printing.print_line(to, printing.styled(f"  {command:<58}  "), printing.styled(why, "dim"))
 
 
 def curves_of(run: RunView) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.listing import print_folds
 from autotrack.cli.printing import Column
@@ -28,26 +29,26 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
 
     title = printing.styled(run.name, "bold")
     title.append(f"  {run.status}", printing.STATUS_STYLES[run.status])
-    title.append(f"  {printing.span(run.duration_s)}" if run.duration_s is not None else "")
+    title.append(f"  {words.span(run.duration_s)}" if run.duration_s is not None else "")
     printing.print_line(to, title)
     print_pairs(to, [(key, value) for key, value in facts(run) if value])
     if run.notes:
         heading(to, "NOTES")
-        for line in printing.clean_lines(run.notes).splitlines():
+        for line in words.clean_lines(run.notes).splitlines():
             to.print(Text("  " + line))
     if run.traceback:
         heading(to, "TRACEBACK")
-        for line in printing.clean_lines(run.traceback).splitlines():
+        for line in words.clean_lines(run.traceback).splitlines():
             to.print(Text("  " + line, style="red"), soft_wrap=True)
     if run.params:
         heading(to, "PARAMETERS")
         unset = [key for key, value in run.params.items() if value is None]
         few = len(unset) < 6
-        print_pairs(to, [(key, printing.number(run.params[key])) for key in sorted(run.params) if few or key not in unset])
+        print_pairs(to, [(key, words.number(run.params[key])) for key in sorted(run.params) if few or key not in unset])
         if not few:
             printing.print_line(to, printing.styled(f"  {len(unset)} more are None: {', '.join(sorted(unset))}", "dim"))
         for key, earlier in run.params_before.items():
-            printing.print_line(to, printing.styled(f"  {key} was set before, to: {', '.join(map(printing.number, earlier))}", "yellow"))
+            printing.print_line(to, printing.styled(f"  {key} was set before, to: {', '.join(map(words.number, earlier))}", "yellow"))
     if run.metrics:
         heading(to, "METRICS")
         print_metrics(to, run)
@@ -58,7 +59,7 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
     if run.artifacts:
         heading(to, "ARTIFACTS")
         rows = [
-            [printing.styled("  " + a.name), printing.styled(a.kind), printing.styled(printing.size(a.size)), printing.styled(a.digest[:19], "dim")]
+            [printing.styled("  " + a.name), printing.styled(a.kind), printing.styled(words.size(a.size)), printing.styled(a.digest[:19], "dim")]
             for a in run.artifacts
         ]
         printing.print_table(to, [Column("  NAME", least=20), Column("KIND", 2), Column("SIZE", 1, right=True), Column("CONTENT", 3)], rows)
@@ -84,12 +85,12 @@ def facts(run: RunView) -> Iterator[tuple[str, str]]:
     yield "id", run.id
     yield "experiment", run.experiment
     yield "error", run.error or ""
-    yield "started", printing.moment(run.started)
-    yield "ended", printing.moment(run.ended)
+    yield "started", words.moment(run.started)
+    yield "ended", words.moment(run.ended)
     yield "from", run.call_site
     yield "observed", run.kind
     yield "inside", run.parent_id or ""
-    yield "deleted", printing.moment(run.deleted)
+    yield "deleted", words.moment(run.deleted)
     yield "tags", ", ".join(f"{key}={value}" if value else key for key, value in sorted(run.tags.items()))
 
 
@@ -104,9 +105,9 @@ def environment(tree: Mapping[str, Any]) -> list[tuple[str, str]]:
             many = f"{len(value)}, with their versions: --json lists them, autotrack compare shows where they differ"
             lines.append((key, many if len(value) > MOST_PACKAGES else listed))
         elif isinstance(value, Mapping):
-            lines += [(f"{key}.{inner}", printing.number(leaf)) for inner, leaf in flattened(value) if leaf not in (None, "")]
+            lines += [(f"{key}.{inner}", words.number(leaf)) for inner, leaf in flattened(value) if leaf not in (None, "")]
         elif value not in (None, "", [], {}):
-            lines.append((key, " ".join(map(str, value)) if isinstance(value, (list, tuple)) else printing.number(value)))
+            lines.append((key, " ".join(map(str, value)) if isinstance(value, (list, tuple)) else words.number(value)))
     return [(key, value if len(value) < 400 else f"{value[:399]}…") for key, value in lines]
 
 
@@ -121,9 +122,9 @@ def print_pairs(to: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
     left = min(max((len(key) for key, _ in pairs), default=0), max(to.width // 2 - 4, 8))
     for key, value in pairs:
-        name = Text("  " + printing.clean(key), "dim")
+        name = Text("  " + words.clean(key), "dim")
         name.truncate(left + 2, overflow="ellipsis", pad=True)
-        lines = Text(printing.clean(value)).wrap(to, max(to.width - left - 4, 8), overflow="fold") or [Text("")]
+        lines = Text(words.clean(value)).wrap(to, max(to.width - left - 4, 8), overflow="fold") or [Text("")]
         for number_of_it, line in enumerate(lines):
             line.rstrip()
             to.print((name if number_of_it == 0 else Text(" " * (left + 2))) + Text("  ") + line)
@@ -133,8 +134,8 @@ def print_metrics(to: Console, run: RunView) -> None:
     rows = []
     for key in sorted(run.metrics):
         stats = run.statistics.get(key)
-        cells = [f"  {key}", printing.number(run.metrics[key])]
-        cells += [printing.number(stats.min), printing.number(stats.max), str(stats.count)] if stats else ["", "", ""]
+        cells = [f"  {key}", words.number(run.metrics[key])]
+        cells += [words.number(stats.min), words.number(stats.max), str(stats.count)] if stats else ["", "", ""]
         rows.append([printing.styled("" if cell == "None" else cell) for cell in cells])
     right = [Column(title, rank, right=True) for title, rank in (("LAST", 0), ("MIN", 1), ("MAX", 1), ("POINTS", 2))]
     printing.print_table(to, [Column("  KEY", least=16), *right], rows)
@@ -175,7 +176,7 @@ def print_console(to: Console, run: RunView, most: int | None = None) -> bool:
         lines = lines[-most:]
     for line in lines:
         parts = COLOUR.split(line)
-        shown = "".join(part if place % 2 else printing.clean_lines(part) for place, part in enumerate(parts))
+        shown = "".join(part if place % 2 else words.clean_lines(part) for place, part in enumerate(parts))
         to.print(Text.from_ansi(shown, end="") if len(parts) > 1 else Text(shown), soft_wrap=True)
     return True
 
@@ -187,7 +188,7 @@ def print_comparison(to: Console, found: Comparison) -> None:
     if len(set(names)) < len(names):
         names = [f"{run.name} {run.id[-6:]}" for run in found.runs]
     for run in found.runs:
-        printing.print_line(to, printing.styled(f"{run.id}  {run.name}  {run.status}  {printing.moment(run.started)}"))
+        printing.print_line(to, printing.styled(f"{run.id}  {run.name}  {run.status}  {words.moment(run.started)}"))
     sections = list(found)
     if not sections:
         to.print("No difference: parameters, metrics, tags, code, environment and data sets are the same.")
@@ -198,13 +199,13 @@ def print_comparison(to: Console, found: Comparison) -> None:
         rows = [
             [
                 printing.styled(f"  {key.removeprefix('datasets.')}"),
-                *(printing.styled(absent if value is ABSENT else printing.number(value)) for value in values),
+                *(printing.styled(absent if value is ABSENT else words.number(value)) for value in values),
             ]
             for key, values in differences.items()
             if not any("\n" in str(value) for value in values)
         ]
         if rows:
-            printing.print_table(to, [Column("  KEY", least=10), *(Column(printing.clean(name), least=8) for name in names)], rows)
+            printing.print_table(to, [Column("  KEY", least=10), *(Column(words.clean(name), least=8) for name in names)], rows)
         for key, values in differences.items():
             if any("\n" in str(value) for value in values):
                 print_texts(to, key, names, ["" if value is ABSENT else str(value) for value in values])
@@ -221,6 +222,6 @@ def print_texts(to: Console, key: str, names: Sequence[str], texts: Sequence[str
         lines = list(unified_diff(texts[0].splitlines(), text.splitlines(), names[0], name, lineterm="", n=1))
         for line in lines[:most]:
             style = "green" if line.startswith("+") else "red" if line.startswith("-") else "dim"
-            to.print(Text("    " + printing.clean_lines(line), style=style), soft_wrap=True)
+            to.print(Text("    " + words.clean_lines(line), style=style), soft_wrap=True)
         if len(lines) > most:
             printing.print_line(to, printing.styled(f"    … {len(lines) - most} more lines; --json has all", "dim"))

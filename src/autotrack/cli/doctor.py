@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import NoStore, prints, store
 from autotrack.cli.launch import interpreter
@@ -77,7 +78,7 @@ def store_findings() -> Iterator[dict[str, Any]]:
     )
     free = shutil.disk_usage(there).free
     scarce = free < 200 << 20
-    yield finding("store", "free space", printing.size(free), not scarce, "the journal needs room: free some space" if scarce else "")
+    yield finding("store", "free space", words.size(free), not scarce, "the journal needs room: free some space" if scarce else "")
     try:
         found = store()
     except NoStore:
@@ -98,7 +99,7 @@ def database_findings(path: Path) -> Iterator[dict[str, Any]]:
     import sqlite3
     from contextlib import closing
 
-    yield finding("store", "database", f"{path} ({printing.size(path.stat().st_size)})")
+    yield finding("store", "database", f"{path} ({words.size(path.stat().st_size)})")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -183,6 +184,6 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
     if not wrong:
         printing.print_line(to, printing.styled("All is well.", "green"))
         return
-    click.echo(f"\n{printing.plural(len(wrong), 'thing')} to see to:")
+    click.echo(f"\n{words.plural(len(wrong), 'thing')} to see to:")
     for one in wrong:
-        click.echo(f"  {one['name']}: {printing.clean(one['value'])}" + (f"\n    {printing.clean(one['advice'])}" if one["advice"] else ""))
+        click.echo(f"  {one['name']}: {words.clean(one['value'])}" + (f"\n    {words.clean(one['advice'])}" if one["advice"] else ""))

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from autotrack.cli.printing import clean, moment, plural
 from autotrack.errors import AutotrackError, QueryError, RunNotFound
+from autotrack.words import clean, moment, plural
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker

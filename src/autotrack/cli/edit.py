@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import complete_run, find_run, prints, store
 from autotrack.errors import BackendUnavailable
@@ -102,7 +103,7 @@ def rm(runs: tuple[str, ...], undo: bool, form: str) -> None:
     changed = backend.delete(ids, undo=undo)
     if form == "text":
         word = "brought back" if undo else "deleted"
-        click.echo(f"{printing.plural(changed, 'run')} {word}")
+        click.echo(f"{words.plural(changed, 'run')} {word}")
         if changed and not undo:
             click.echo(f"To bring back: autotrack rm --undo {shlex.join(runs)}", err=True)
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import complete_run, find_run, prints, store
 from autotrack.errors import ArtifactNotFound, AutotrackError
@@ -61,7 +62,7 @@ def export(runs: tuple[str, ...], filter: str | None, output: Path | None, html:
         printing.print_csv(written)
     else:
         for one in written:
-            click.echo(printing.clean(one["path"]))
+            click.echo(words.clean(one["path"]))
 
 
 def make_room(target: Path, force: bool) -> None:
@@ -128,7 +129,7 @@ def export_run(run_id: str, folder: Path, force: bool) -> Path:
         try:
             artifact.download(place)
         except ArtifactNotFound as error:
-            click.echo(f"autotrack: {printing.clean(error)}", err=True)
+            click.echo(f"autotrack: {words.clean(error)}", err=True)
     return target
 
 

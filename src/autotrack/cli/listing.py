@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.printing import Column
 
@@ -70,8 +71,8 @@ def print_folds(to: Console, lines: Sequence[Fold]) -> None:
                 printing.styled(run.id[:width], "dim" if run.deleted else "bold"),
                 printing.styled(line.title),
                 status(line),
-                printing.styled(printing.moment(run.started)),
-                printing.styled(printing.span(took(line))),
+                printing.styled(words.moment(run.started)),
+                printing.styled(words.span(took(line))),
                 printing.styled(run.experiment, "dim"),
                 printing.styled(metrics_of(line)),
             ]
@@ -82,7 +83,7 @@ def print_folds(to: Console, lines: Sequence[Fold]) -> None:
 def print_runs(to: Console, runs: Sequence[RunView], fields: Sequence[Field]) -> None:
     width = id_width([run.id for run in runs])
     columns = [Column("ID"), Column("NAME", 0, least=12, good=24), Column("STATUS", 7), Column("STARTED", 8)]
-    columns += [Column(printing.clean(title_of(field)), 2 + (i > 2), right=True) for i, field in enumerate(fields)]
+    columns += [Column(words.clean(title_of(field)), 2 + (i > 2), right=True) for i, field in enumerate(fields)]
     if not fields:
         columns.append(Column("METRICS", 2, least=16))
     rows = []
@@ -91,9 +92,9 @@ def print_runs(to: Console, runs: Sequence[RunView], fields: Sequence[Field]) ->
             printing.styled(run.id[:width], "dim" if run.deleted else "bold"),
             printing.styled(run.name),
             printing.styled(run.status, printing.STATUS_STYLES[run.status]),
-            printing.styled(printing.moment(run.started)),
+            printing.styled(words.moment(run.started)),
         ]
-        rest = [printing.styled(printing.number(value_of(run, field))) for field in fields]
+        rest = [printing.styled(words.number(value_of(run, field))) for field in fields]
         rows.append(start + (rest or [printing.styled(few_metrics([run]))]))
     printing.print_table(to, columns, rows)
 
@@ -141,7 +142,7 @@ def few_metrics(runs: Sequence[RunView], most: int = 3) -> str:
     for key in telling(values)[:most]:
         low, high = min(values[key]), max(values[key])
         dots = "…" if printing.is_unicode() else ".."
-        spread = printing.number(low) if low == high or math.isnan(low) else f"{printing.number(low)}{dots}{printing.number(high)}"
+        spread = words.number(low) if low == high or math.isnan(low) else f"{words.number(low)}{dots}{words.number(high)}"
         parts.append(f"{key} {spread}")
     return "  ".join(parts)
 
@@ -171,4 +172,4 @@ def value_of(run: RunView, field: Field) -> Any:
     value = getattr(run, {"duration": "duration_s", "parent": "parent_id"}.get(field.name, field.name))
     if value is None:
         return ""
-    return printing.moment(value) if field.nature == "time" else printing.span(value) if field.name == "duration" else value
+    return words.moment(value) if field.nature == "time" else words.span(value) if field.name == "duration" else value

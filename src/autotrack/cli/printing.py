@@ -1,4 +1,4 @@
-"""What every command prints with: safe text, times, numbers, tables that fit, JSON and CSV.
+"""What every command prints with: styled lines, tables that fit, JSON and CSV. How a value reads is in ``words``.
 
 Text of users (names, notes, tags, values) is never interpreted: neither rich's markup nor a terminal's escapes.
 """
@@ -14,14 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autotrack.words import clean as clean
-from autotrack.words import clean_lines as clean_lines
-from autotrack.words import iso as iso
-from autotrack.words import moment as moment
-from autotrack.words import number as number
-from autotrack.words import plural as plural
-from autotrack.words import size as size
-from autotrack.words import span as span
+from autotrack.words import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from autotrack.cli import printing
+from autotrack import words
 
 if TYPE_CHECKING:
     from autotrack.search import Fold
@@ -20,8 +20,8 @@ def run_as_dict(run: RunView) -> dict[str, Any]:
         "experiment": run.experiment,
         "status": run.status,
         "error": run.error,
-        "started": printing.iso(run.started),
-        "ended": printing.iso(run.ended),
+        "started": words.iso(run.started),
+        "ended": words.iso(run.ended),
         "duration_s": run.duration_s,
         "parent_id": run.parent_id,
         "kind": run.kind,
@@ -29,13 +29,13 @@ def run_as_dict(run: RunView) -> dict[str, Any]:
         "call_site": run.call_site,
         "host": run.host,
         "user": run.user,
-        "deleted": printing.iso(run.deleted),
+        "deleted": words.iso(run.deleted),
         "notes": run.notes,
         "params": dict(run.params),
         "metrics": dict(run.metrics),
         "tags": dict(run.tags),
         "artifacts": [
-            {"name": a.name, "kind": a.kind, "size": a.size, "digest": a.digest, "step": a.step, "time": printing.iso(a.time), "meta": dict(a.meta)}
+            {"name": a.name, "kind": a.kind, "size": a.size, "digest": a.digest, "step": a.step, "time": words.iso(a.time), "meta": dict(a.meta)}
             for a in run.artifacts
         ],
     }
@@ -76,4 +76,4 @@ def points(run: RunView, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]
     for key in wanted or sorted(run.statistics):
         curve = run.history(key)
         for step, time, value in zip(curve.steps.tolist(), curve.times.tolist(), curve.values.tolist(), strict=True):
-            yield {"key": key, "step": step, "time": printing.iso(time), "value": value}
+            yield {"key": key, "step": step, "time": words.iso(time), "value": value}

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.details import print_comparison, print_console, print_run
 from autotrack.cli.doors import chosen_run, complete_experiment, complete_run, find_run, prints, store
@@ -93,7 +94,7 @@ def show(run: str | None, last: bool, curves: tuple[str, ...], only_console: boo
     view = chosen_run(run, last)
     if only_console:
         if not print_console(printing.console(), view):
-            raise AutotrackError(f"of {printing.clean(view.name)} no console was kept: it printed nothing, or it was switched off")
+            raise AutotrackError(f"of {words.clean(view.name)} no console was kept: it printed nothing, or it was switched off")
         return
     if form == "json":
         printing.print_json(whole_run(view))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import choose_store, complete_experiment, store
 from autotrack.cli.listing import narrowed
@@ -310,16 +311,16 @@ class Screen:
         running = sum(run.status == "running" for run in rows)
         line = printing.styled("autotrack top", "bold")
         line.append(f"  {running} running", "cyan" if running else "")
-        line.append(f"  {printing.plural(len(rows), 'run')}")
+        line.append(f"  {words.plural(len(rows), 'run')}")
         if self.live.filter:
-            line.append(f"  {printing.clean(self.live.filter)}", "dim")
+            line.append(f"  {words.clean(self.live.filter)}", "dim")
         return line
 
     def _foot(self) -> Text:
         if self.typed is not None:
             line = printing.styled(f"filter: {self.typed}_", "bold")
             if self.problem:
-                line.append(f"  {printing.clean(self.problem)}", "red")
+                line.append(f"  {words.clean(self.problem)}", "red")
             return line
         if self.is_open:
             return printing.styled("Enter back  j k run  space more curves  ? keys  q quit", "dim")
@@ -365,7 +366,7 @@ class Screen:
         ]
         for number, key in enumerate(keys):
             mark = f" {arrow}" if by.group == "metrics" and by.name == key else ""
-            columns.append(printing.Column(f"{printing.clean(key)}{mark}", 1 if mark else 2 + number, right=True))
+            columns.append(printing.Column(f"{words.clean(key)}{mark}", 1 if mark else 2 + number, right=True))
         cells = []
         for run in rows:
             is_chosen = run.id == self.chosen
@@ -375,11 +376,11 @@ class Screen:
                     printing.styled(">" if is_chosen else " ", "bold"),
                     printing.styled(run.name, "bold reverse" if is_chosen else ""),
                     printing.styled(run.status, printing.STATUS_STYLES[run.status]),
-                    printing.styled(printing.moment(run.started)),
-                    printing.styled(printing.span((now if run.ended is None else run.ended) - run.started)),
+                    printing.styled(words.moment(run.started)),
+                    printing.styled(words.span((now if run.ended is None else run.ended) - run.started)),
                     printing.styled(max(steps) if steps else ""),
                     printing.styled(run.experiment, "dim"),
-                    *(printing.styled(printing.number(run.metrics.get(key, ""))) for key in keys),
+                    *(printing.styled(words.number(run.metrics.get(key, ""))) for key in keys),
                 ]
             )
         printing.print_table(self.to, columns, cells)
@@ -396,10 +397,10 @@ class Screen:
         """An open run: a line of facts, and as many pictures as fit."""
         from autotrack.cli.curves import measures, picture
 
-        took = printing.span((time.time() if run.ended is None else run.ended) - run.started)
+        took = words.span((time.time() if run.ended is None else run.ended) - run.started)
         head = printing.styled(run.name, "bold")
         head.append(f"  {run.status}", printing.STATUS_STYLES[run.status])
-        head.append(f"  {took}  {run.id}  {printing.clean(run.experiment)}")
+        head.append(f"  {took}  {run.id}  {words.clean(run.experiment)}")
         lines = self._printed([head, *([printing.styled(run.error, "red")] if run.error else [])])
         groups = measures(run)
         fit = max((height - len(lines)) // 10, 1)
