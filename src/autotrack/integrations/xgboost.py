@@ -82,7 +82,7 @@ def train(fit: Fit, call: Call) -> Observed:
     if stops_early(call):
         fit.summary(curves.best(booster.attr("best_iteration"), booster.attr("best_score")))
     fit.table("feature_importance", importances_of(booster, config))
-    fit.artifact("booster.ubj", write=lambda path: path.write_bytes(booster.save_raw("ubj")), kind="model")
+    fit.content("booster.ubj", of=lambda: booster.save_raw("ubj"), kind="model")
 
 
 @integration.fit(*CV, when=is_alone, by_instance=True)

@@ -42,7 +42,7 @@ from autotrack.recording.segments import (
     packed_json,
 )
 from autotrack.records import AnyRecord, Batch, RunEnded, RunNoted, RunStarted, to_wire
-from autotrack.values import frozen_number
+from autotrack.values import frozen_number, is_mapping
 
 logger = logging.getLogger("autotrack")
 
@@ -772,7 +772,7 @@ def _flatten(metrics: Mapping[str, Any], prefix: str, flat: dict[str, Any], dept
     for key, value in metrics.items():
         if not isinstance(key, str) or not key:
             raise TypeError(f"a metric's name is text that is not empty, not {key!r}")
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             if depth > 30:
                 raise TypeError(f"metric {prefix + key!r} is nested too deep")
             _flatten(value, f"{prefix}{key}/", flat, depth + 1)

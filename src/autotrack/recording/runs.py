@@ -177,6 +177,10 @@ class Run:
             return
         self._tracker_for_files().uploads.take_file(self.id, source, checked_name(source.name if name is None else name), kind=kind, step=step)
 
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
+        """Keep a file of this content."""
+        self._tracker_for_files().uploads.take_bytes(self.id, content, checked_name(name), kind=kind)
+
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
         """Keep the file (or all files of the folder) that ``write(path)`` makes now, without copying it."""
         name = checked_name(name)
@@ -436,6 +440,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def note_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
         """Nothing."""
 
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
