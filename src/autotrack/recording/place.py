@@ -51,8 +51,8 @@ def script() -> str | None:
     if main is None or in_notebook():
         return None
     if in_child_process() and sys.argv and os.path.isfile(sys.argv[0]):
-        name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
-        return None if name in NOTEBOOKS else _without_main(os.path.abspath(sys.argv[0]))
+        is_typed = os.path.splitext(os.path.basename(sys.argv[0]))[0] in NOTEBOOKS
+        return None if is_typed else _without_main(os.path.abspath(sys.argv[0]))
     spec = getattr(main, "__spec__", None)
     name: str = getattr(spec, "name", None) or ""
     if name and name != "__main__":  # python -m package.train, or python -m package
