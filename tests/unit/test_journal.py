@@ -158,7 +158,7 @@ def test_what_is_no_number_is_said_by_name(journal, value, words, known, many):
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize(
-    ("step", "words"), [(3.0, "is a float"), ("3", "is a str"), (None, "is a NoneType"), (2**63, "beyond 64 bits"), (-(2**63) - 1, "beyond")]
+    ("step", "words"), [(3.0, "is a float"), ("3", "is a str"), (2**63, "beyond 64 bits"), (-(2**63) - 1, "beyond")]
 )
 def test_a_wrong_step_is_said_and_costs_nothing_else(journal, step, words, known):
     lane = journal.lane("run")
@@ -171,6 +171,23 @@ def test_a_wrong_step_is_said_and_costs_nothing_else(journal, step, words, known
     (batch,) = batches(journal)
     assert [step for step, _ in points(batch.records)] == [*([0] if known else []), 1, 2**63 - 1]
     assert batch.last == batch.first + len(points(batch.records)) - 1  # a void has no number
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_refused_call_counts_no_step_and_leaves_no_part_of_itself(journal, known):
+    lane = journal.lane("run")
+    lane.log({"x": 1.0}, None)
+    for wrong in ({"x": "0.5"}, {"x" if known else "y": None}, {**{f"k{n}": 1.0 for n in range(5000)}, "last": "0.5"}):
+        with pytest.raises(TypeError):
+            lane.log(wrong, None)
+    lane.log({"x": 2.0}, None)
+    assert points(records(journal)) == [(0, {"x": 1.0}), (1, {"x": 2.0})]
+
+
+@pytest.mark.parametrize("metrics", [[("x", 1.0)], {"x"}, "x", np.zeros(1)])
+def test_metrics_are_a_mapping(journal, metrics):
+    with pytest.raises(TypeError, match=f"mapping from names to numbers, not a {type(metrics).__name__}"):
+        journal.lane("run").log(metrics, 0)
 
 
 @pytest.mark.parametrize("key", [3, "", None, ("a", "b")])

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -57,6 +58,14 @@ def test_without_a_step_each_call_counts_one_further(tracked):
     view = tracked.run()
     assert view.history("x").steps.tolist() == [0, 1, 2]
     assert view.history("y").steps.tolist() == [50]
+
+
+def test_a_refused_call_counts_no_step(tracked):
+    with start_run() as run:
+        for value in ("nothing", 1.0, None, 2.0):
+            with contextlib.suppress(TypeError):
+                run.log({"x": value})
+    assert tracked.run().history("x").steps.tolist() == [0, 1]
 
 
 def test_metrics_after_the_end_are_legal(tracked):

@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 INTERACTIVE = "interactive"
 
+NOTEBOOKS = ("ipykernel_launcher", "ipython", "ipython3")  # programs that run what somebody types
+
 _programs: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()  # Python forgets ``__file__`` when the program's last line is done
 
 
@@ -41,10 +43,16 @@ def experiment_here() -> str:
 
 
 def script() -> str | None:
-    """The path of the program, or the name of the module run by ``-m`` as a path; None of a prompt, ``-c`` and a notebook."""
+    """The path of the program, or the name of the module run by ``-m`` as a path; None of a prompt, ``-c`` and a notebook.
+
+    In a process that multiprocessing or loky started anew ``__main__`` is theirs, but they hand ``sys.argv`` on.
+    """
     main = sys.modules.get("__main__")
     if main is None or in_notebook():
         return None
+    if in_child_process() and sys.argv and os.path.isfile(sys.argv[0]):
+        is_typed = os.path.splitext(os.path.basename(sys.argv[0]))[0] in NOTEBOOKS
+        return None if is_typed else _without_main(os.path.abspath(sys.argv[0]))
     spec = getattr(main, "__spec__", None)
     name: str = getattr(spec, "name", None) or ""
     if name and name != "__main__":  # python -m package.train, or python -m package
@@ -54,7 +62,12 @@ def script() -> str | None:
         _programs[main] = path
     if not isinstance(path, str) or path.startswith("<"):
         return None
-    return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path  # python folder
+    return _without_main(path)
+
+
+def _without_main(path: str) -> str:
+    """The folder that python ran, of its ``__main__.py``."""
+    return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path
 
 
 def in_notebook() -> bool:
@@ -79,7 +92,9 @@ def is_interactive() -> bool:
 def in_child_process() -> bool:
     """Whether multiprocessing (or loky, which is built on it) started this process. Imports neither."""
     process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
+    if process is None:
+        return False
+    return process.parent_process() is not None or hasattr(process.current_process(), "_inheriting")  # while it imports its parent's __main__
 
 
 def is_silent_rank() -> bool:
