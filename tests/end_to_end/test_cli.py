@@ -678,6 +678,16 @@ def test_doctor_works_without_a_store_and_makes_none(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["nfs4", "gpfs", "fuse.s3fs"])
+def test_doctor_warns_of_every_file_system_that_the_journal_shuns(own, monkeypatch, kind):
+    from autotrack.cli import doctor
+    from autotrack.recording import mounts
+
+    monkeypatch.setattr(doctor, "framework_findings", lambda: iter(()))
+    monkeypatch.setattr(mounts, "file_system_of", lambda _folder: kind)
+    assert re.search(f"file system: {kind}\n.*SQLite is not safe on it", run("doctor", cwd=own, check=1).stdout)
+
+
 def test_doctor_finds_a_damaged_store_damaged(own, monkeypatch):
     from autotrack.cli import doctor
 
