@@ -16,7 +16,6 @@ from autotrack.backends import deadline, grid, thinning
 from autotrack.backends.accept import accept, clean, to_ms
 from autotrack.backends.migrations import LOST_AFTER_S
 from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Column, Cursor, Keys, SavedView, Table, Tail
-from autotrack.backends.sql import as_float
 from autotrack.errors import CursorLost, RunNotFound
 from autotrack.query import ALL, Condition, Every, Field, Node, Query, Value
 from autotrack.records import (
@@ -32,7 +31,7 @@ from autotrack.records import (
     TagsSet,
     WriterEnded,
 )
-from autotrack.values import Status
+from autotrack.values import Status, as_float
 from autotrack.views import ArtifactView, Frozen, RunView, Series, Stats
 
 _Point = tuple[int, float, float, int]  # step, time, value, change number
