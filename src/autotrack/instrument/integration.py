@@ -25,7 +25,7 @@ from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
-from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, note_aliases, rebind_aliases
+from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, Unchanged, note_aliases, rebind_aliases
 from autotrack.recording.runs import tell_all
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
@@ -443,20 +443,16 @@ class _Watch:
         self.observe: Observe = guarded(observe)
 
 
-class _Watched:
+class _Watched(Unchanged):
     """Around a call that a generator looks at."""
 
-    __slots__ = ("_patch", "_watched", "args", "kwargs", "result")
+    __slots__ = ("_patch", "_watched")
 
     def __init__(self, watched: Observed, patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-        self.result: Any = None
+        super().__init__(args, kwargs)
         self._patch = patch
         self._watched = watched
         next(watched, None)
-
-    def __enter__(self) -> None:
-        return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         with guard(self._patch.place):
