@@ -213,7 +213,7 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
         assert version is not None
         if version < VERSION:  # nobody was quicker
             backup = path.with_name(f"{path.name}.v{version}.bak")
-            _copy(path, backup)
+            copy(path, backup)
             migrations = sqlite_utils.Migrations("autotrack")
             for number in range(version + 1, VERSION + 1):
                 migrations(name=str(number))(STEPS[number])
@@ -225,8 +225,8 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
             db.execute("rollback")
 
 
-def _copy(path: Path, to: Path) -> None:
-    """Copy the store as it was last committed; what lies in its WAL is included. The write lock is held: nothing changes meanwhile."""
+def copy(path: Path, to: Path) -> None:
+    """Copy a store as it was last committed, whatever is being written; what lies in its WAL is included.   Raises: sqlite3.Error, OSError."""
     part = to.with_name(f"{to.name}.part")
     source, sink = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(part)
     try:
