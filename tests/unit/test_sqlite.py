@@ -22,7 +22,8 @@ from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendError, BackendUnavailable, QueryError, RecordRejected, SchemaTooNew, StoreGone
 from autotrack.query import parse
 from autotrack.records import Batch, MetricsLogged, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, WriterEnded
-from autotrack.testing.backend_contract import EXAMPLES, MEANINGS, T, Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import EXAMPLES, MEANINGS, T, logged, started
 
 
 @pytest.fixture
