@@ -16,6 +16,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
+from operator import eq, ge, gt, le, lt
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -516,10 +517,4 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return (*numbers, 0, 0, 0, 0)[:4]
 
 
-_RELATIONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "==": lambda a, b: a == b,
-}
+_RELATIONS = {">=": ge, "<=": le, "<": lt, ">": gt, "==": eq}
