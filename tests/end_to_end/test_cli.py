@@ -176,7 +176,7 @@ def bare(text):
 def test_ls_folds_what_a_loop_repeated(place):
     lines = out("ls", cwd=place).splitlines()
     assert lines[0].split() == ["ID", "NAME", "STATUS", "STARTED", "TIME", "EXPERIMENT", "METRICS"]
-    assert [line.split()[0] for line in lines[1:]] == [LOST[:12], EVIL[:12], NET[:12], FOREST[:12], "01R1DGE000000000"[:12]] or len(lines) == 6
+    assert [line.split()[0] for line in lines[1:]] == [LOST[:12], EVIL[:12], NET[:12], FOREST[:12], "01R1DGE00000"]
     ridge = lines[-1]
     assert "Ridge x 12" in ridge
     assert "1 failed, 11 finished" in ridge
@@ -386,7 +386,7 @@ def test_a_query_that_cannot_be_read_is_pointed_at(place):
     done = run("ls", "metrics.loss << 1", cwd=place, check=2)
     lines = done.stderr.splitlines()
     assert lines[1] == "  metrics.loss << 1"
-    assert lines[2] == "                ^" or lines[2].strip() == "^"
+    assert lines[2] == "                ^"
     assert "position" not in lines[0]
     assert run("ls", "metrics.loss << 1", "--experiment", "iris", cwd=place, check=2).stderr == done.stderr
 
