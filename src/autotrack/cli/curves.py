@@ -23,8 +23,6 @@ LETTERS = "*+ox#@"
 MOST = 6  # curves in one picture
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
-Points = list[tuple[float, float]]
-
 
 def measures(run: RunView) -> list[list[str]]:
     """The series of a run that make a picture, at most six; see ``glance.measures``."""
