@@ -207,13 +207,7 @@ def test_a_fold_across_pages_is_whole(place, monkeypatch):
     from autotrack.cli import listing
 
     monkeypatch.setattr(listing, "PAGE", 5)
-    monkeypatch.chdir(place)
-    from click.testing import CliRunner
-
-    from autotrack.cli.main import cli
-
-    done = CliRunner().invoke(cli, ["ls", "-n", "5"])
-    assert "Ridge x 12" in done.output
+    assert "Ridge x 12" in out("ls", "-n", "5", cwd=place)
 
 
 def test_ls_in_json_and_csv(place):
