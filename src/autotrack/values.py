@@ -279,17 +279,17 @@ def frozen_number(key: object, value: Any) -> float:
     if kind is float:
         return value  # type: ignore[no-any-return]
     if kind is int or kind is bool:
-        return _float_of_int(value)
+        return as_float(value)
     if isinstance(value, int):
-        return _float_of_int(int(value))
-    number = asked(lambda: _as_float(value), None)
+        return as_float(int(value))
+    number = asked(lambda: _read(value), None)
     if number is None:
         shape = asked(lambda: f" of shape {tuple(value.shape)}", "")
         raise TypeError(f"metric {key!r} is a {kind.__name__}{shape}; a metric is one number")
     return number
 
 
-def _as_float(value: Any) -> float | None:
+def _read(value: Any) -> float | None:
     if isinstance(value, str | bytes | bytearray | complex):
         return None
     if hasattr(value, "item") and math.prod(getattr(value, "shape", ())) == 1:
@@ -297,11 +297,12 @@ def _as_float(value: Any) -> float | None:
     return float(value) if hasattr(type(value), "__float__") or hasattr(type(value), "__index__") else None
 
 
-def _float_of_int(value: int) -> float:
+def as_float(number: float | int) -> float:
+    """The number as float64; an integer beyond its range is infinite."""
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
 def summary_values(values: Mapping[str, Any], walk: _Walk | None = None) -> tuple[dict[str, Scalar], list[str]]:

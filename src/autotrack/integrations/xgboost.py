@@ -18,6 +18,7 @@ from xgboost import Booster, DMatrix, collective
 from xgboost.callback import EarlyStopping, TrainingCallback
 
 from autotrack.instrument import Call, Fit, Integration, Observed, asked, guarded
+from autotrack.instrument.fits import of_pairs
 
 integration = Integration("xgboost", requires="xgboost>=2.1", engine_of=["sklearn"])
 
@@ -172,12 +173,7 @@ def first_number(text: str) -> float:
 
 def dict_of(params: Any) -> dict[str, Any]:
     """The booster's parameters: a dict, or pairs, of which a name that comes twice is a list."""
-    if isinstance(params, Mapping):
-        return dict(params)
-    found: dict[str, Any] = {}
-    for name, value in params or ():
-        found[name] = value if name not in found else [*found[name], value] if isinstance(found[name], list) else [found[name], value]
-    return found
+    return dict(params) if isinstance(params, Mapping) else of_pairs(params or ())
 
 
 def set_names(train_set: Any, evals: Sequence[tuple[Any, str]]) -> dict[str, str]:
