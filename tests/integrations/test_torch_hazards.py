@@ -476,6 +476,7 @@ for _ in range(6):
     optimizer.step()
     losses.append(loss.item())
 torch.save([losses, model.state_dict()], f"{sys.argv[1]}/{dist.get_rank()}.pt")
+del model, optimizer, loss  # torch 2.13 may hang where the model dies after its process group
 dist.destroy_process_group()
 """
 
