@@ -318,6 +318,15 @@ def test_text_tables_and_pictures_are_previewed(ask, keep):
     assert answer(ask.get("/api/picture", params={"run": "r", "name": "not really.png"}), 415)
 
 
+def test_a_long_curve_is_sent_whole_and_a_wide_table_in_part(ask, keep):
+    keep("roc.jsonl", b'{"fpr": 0.5, "tpr": 0.5, "threshold": Infinity}\n' * 9_000, "table", {"rows": 9_000})
+    keep("wide.csv", b"\n".join([b",".join(b"c%d" % i for i in range(100)), *[b",".join([b"1"] * 100)] * 900]))
+    curve = json.loads(ask.get("/api/preview", params={"run": "r", "name": "roc.jsonl"}).content)
+    assert (len(curve["rows"]), curve["cut"], curve["rows"][0]) == (9_000, False, [0.5, 0.5, math.inf])
+    wide = answer(ask.get("/api/preview", params={"run": "r", "name": "wide.csv"}))
+    assert (len(wide["rows"]), wide["total"], wide["cut"]) == (500, 900, True)
+
+
 def test_the_uncommitted_changes_are_shown(ask, keep):
     keep("uncommitted.diff", b"-old\n+new\n", "diff")
     assert answer(ask.get("/api/run/r/diff")) == {"text": "-old\n+new\n", "cut": False}

@@ -67,7 +67,7 @@ GET /api/run/ID/console?after
 GET /api/file?run&name
     The artifact as a download (never shown by the browser).
 GET /api/preview?run&name
-    {"shown": "text", "text", "cut"}, {"shown": "table", "columns", "rows": [[…]] (≤ 500), "total", "cut"}, or
+    {"shown": "text", "text", "cut"}, {"shown": "table", "columns", "rows": [[…]] (≤ 500, or ≤ 30,000 cells), "total", "cut"}, or
     {"shown": "image", "type", "src"}: ``src`` is the address of the picture (png, jpeg, gif, webp). ``cut`` says that there is more.
     415 if it is none of these or too large.
 GET /api/picture?run&name
