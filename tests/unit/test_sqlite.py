@@ -164,6 +164,29 @@ def test_few_statements_write_a_batch_of_many_runs(store, writer):
     assert store.run("r199").name == "Ridge-200"
 
 
+def test_what_ended_and_each_ten_seconds_reach_the_disk(store, writer, monkeypatch):
+    said = []
+    writer.tell(started("r"))
+    with store._ours().writing() as db:
+        db.set_trace_callback(said.append)
+
+    def synced():
+        kept = [text.removeprefix("pragma synchronous = ") for text in said if text.startswith(("pragma synchronous", "commit"))]
+        said.clear()
+        return kept
+
+    writer.tell(logged("r", "loss", [0.5]))
+    assert synced() == ["commit"]
+    writer.tell(RunEnded("r", T, "finished", None))
+    assert synced() == ["full", "commit", "normal"]
+    monkeypatch.setattr(sqlite, "_SYNC_S", 0.0)
+    writer.tell(logged("r", "loss", [0.5], steps=[1]))
+    assert synced() == ["full", "commit", "normal"]
+    monkeypatch.undo()
+    writer.tell(logged("r", "loss", [0.5], steps=[2]))
+    assert synced() == ["commit"]
+
+
 def test_two_stores_on_one_file_number_points_of_one_step(path):
     """Each believes to know where the series ends: the second one's guess fails, and is made good."""
     one, two = Teller(SqliteBackend(path), "one"), Teller(SqliteBackend(path), "two")
