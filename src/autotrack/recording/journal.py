@@ -773,7 +773,7 @@ def _checked_step(step: Any) -> int:
 
 
 def _flattened(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(metrics, Mapping):
+    if not is_mapping(metrics):
         raise TypeError(f"metrics are a mapping from names to numbers, not a {type(metrics).__name__}")
     flat: dict[str, Any] = {}
     _flatten(metrics, "", flat, 0)
