@@ -13,6 +13,7 @@ import functools
 import itertools
 import json
 import math
+import operator
 import os
 import re
 import types
@@ -281,6 +282,17 @@ def frozen_number(key: object, value: Any) -> float:
     if number is None:
         shape = asked(lambda: f" of shape {tuple(value.shape)}", "")
         raise TypeError(f"metric {key!r} is a {kind.__name__}{shape}; a metric is one number")
+    return number
+
+
+def checked_step(step: Any) -> int:
+    """A step as the whole number that it is.   Raises: TypeError."""
+    try:
+        number = operator.index(step)
+    except TypeError:
+        raise TypeError(f"the step is a {type(step).__name__}; a step is a whole number") from None
+    if not -(2**63) <= number < 2**63:
+        raise TypeError(f"the step {number} is beyond 64 bits")
     return number
 
 

@@ -536,6 +536,14 @@ def test_notes_are_written_appended_and_edited(own):
     assert whole(FOREST, own)["notes"] == "first line\nsecond\n3rd"
 
 
+@pytest.mark.parametrize("words", [["ls"], ["tag", "only", "a=1"]], ids=" ".join)
+def test_a_command_leaves_all_it_did_in_the_one_file(tmp_path, words):
+    code = "import autotrack\nwith autotrack.start_run('only') as run: run.log({'loss': 1.0})"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    process(*words, cwd=tmp_path)
+    assert [path.name for path in (tmp_path / ".autotrack").glob("autotrack.db*")] == ["autotrack.db"]
+
+
 def test_an_edit_leaves_the_status_as_it_is(own):
     before = whole(LOST, own)
     for words in (("tag", LOST, "a=b"), ("note", LOST, "x"), ("rename", LOST, "gone")):

@@ -167,8 +167,9 @@ class Run:
         """Keep a file (or all files of a folder) under a name, by default its own.
 
         When this returns the bytes are safe: the file may be changed or deleted.
-        Raises: OSError if it cannot be read, ValueError for a name that leads out of the run.
+        Raises: OSError if it cannot be read, ValueError for a name that leads out of the run, TypeError for a wrong kind or step.
         """
+        kind, step = _checked(kind, step)
         source = Path(path)
         if source.is_dir():
             self.log_artifacts(source, source.resolve().name if name is None else name, kind=kind, step=step)
@@ -189,14 +190,26 @@ class Run:
                 uploads.take_draft(self.id, file, checked_name(f"{name}/{file.relative_to(path).as_posix()}"), kind=kind, step=step)
 
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
-        """Keep all files of a folder, by their paths within it (below ``name``, if given).   Raises: OSError, ValueError."""
+        """Keep all files of a folder, by their paths within it (below ``name``, if given); not those of a store in it.
+
+        What cannot be read (a link to nothing, a pipe) keeps the others from nothing: it is said when they are kept.
+        Raises: OSError, ValueError, TypeError; see ``log_artifact``.
+        """
+        kind, step = _checked(kind, step)
         root = Path(folder)
         if not root.is_dir():
             raise NotADirectoryError(f"{root} is no folder; log_artifact takes a file")
-        found = [Path(where) / file for where, _, files in os.walk(root, onerror=_raise) for file in files]
+        uploads = self._tracker_for_files().uploads
+        found = _files_below(root, self._tracker.folder)
         names = [checked_name("/".join(filter(None, (name.strip("/"), kept.cut(path.relative_to(root).as_posix(), 10_000))))) for path in found]
+        failed: OSError | None = None
         for path, each in sorted(zip(found, names, strict=True)):
-            self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
+            try:
+                uploads.take_file(self.id, path, each, kind=kind, step=step)
+            except OSError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """The program saved a file; see ``Checkpoints``."""
@@ -784,6 +797,21 @@ def site_of(frame: FrameType | None) -> str:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "autotrack" and frame.f_back is not None:
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_code.co_name}"
+
+
+def _checked(kind: Any, step: Any) -> tuple[str, int | None]:
+    if not isinstance(kind, str) or not kind:
+        raise TypeError(f"the kind of an artifact is a text that is not empty, not {kind!r}")
+    return kind, None if step is None else kept.checked_step(step)
+
+
+def _files_below(root: Path, store: Path) -> list[Path]:
+    """All files of a folder, but those of the store: copies of them would be files of it."""
+    found: list[Path] = []
+    for where, folders, files in os.walk(root, onerror=_raise):
+        folders[:] = [each for each in folders if not (each == store.name and store.exists() and store.samefile(Path(where, each)))]
+        found += [Path(where, file) for file in files]
+    return found
 
 
 def _raise(error: OSError) -> None:

@@ -87,6 +87,8 @@ class Tracker:
                     self._make_folder()
                     self._hide_from_git()
                     self._backend = open_backend(self.settings.uri)
+                    if self._journal is None:  # of who only reads or edits
+                        atexit.register(self._let_go, os.getpid())
         return self._backend
 
     @property
@@ -153,6 +155,17 @@ class Tracker:
         with guard("replaying what dead processes recorded"):
             replay(local / "journal", self.backend)
             recover(local / "staging", self.backend, self.artifacts)
+
+    def reopens(self, gone: Backend) -> bool:
+        """Whether another store is in the place of one that is gone; it is opened at the next use. For who records nothing."""
+        path = knobs.database(self.settings.uri)
+        if path is None or not path.exists():
+            return False
+        with self._opening:
+            if self._backend is gone:
+                self._backend = None
+        gone.close()
+        return True
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Flush, then stop the threads and let go of the store. What is recorded later starts them again."""
