@@ -357,6 +357,12 @@ def test_a_closed_pipe_is_141(place):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("words", ["ls", "show --last", "ls --json", "doctor"])
+def test_a_closed_output_is_no_error(place, words):
+    done = subprocess.run(f"{sys.executable} -m autotrack {words} >&-", shell=True, cwd=place, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_full_disk_is_said_in_a_line(place):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "autotrack", "ls"], cwd=place, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
