@@ -667,6 +667,37 @@ def test_export_copies_the_whole_store_while_it_is_written(own):
     assert len(json.loads(out("ls", "--all", "-n", "99", "--json", "--uri", f"sqlite:///{own}/copy.db", cwd=own))) == 16
 
 
+@pytest.mark.parametrize("words", [["--db"], [FOREST, "--html"]], ids=" ".join)
+@pytest.mark.parametrize("target", [".autotrack/autotrack.db", ".autotrack/autotrack.db-wal", "link.db", ".autotrack", "."])
+def test_export_never_writes_over_the_store_or_a_folder(own, words, target):
+    (own / "link.db").symlink_to(".autotrack/autotrack.db")
+    (own / "kept").write_text("kept")
+    before = (own / ".autotrack" / "autotrack.db").read_bytes()
+    assert "name " in run("export", *words, "--force", "-o", target, cwd=own, check=1).stderr
+    assert (own / "kept").exists()
+    assert (own / ".autotrack" / "autotrack.db").read_bytes() == before
+
+
+def test_a_copy_that_fails_leaves_the_one_before_it(own, monkeypatch):
+    run("export", "--db", "-o", "copy.db", cwd=own)
+    before = (own / "copy.db").read_bytes()
+    (own / "copy.db-wal").write_text("of the one before")
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlite3.connect", lambda *_, **__: (_ for _ in ()).throw(sqlite3.OperationalError("disk full")))
+        run("export", "--db", "-o", "copy.db", "--force", cwd=own, check=1)
+    assert (own / "copy.db").read_bytes() == before
+    run("export", "--db", "-o", "copy.db", "--force", cwd=own)
+    assert sorted(path.name for path in own.glob("copy.db*")) == ["copy.db"]
+
+
+def test_files_whose_names_are_folders_of_others_are_exported_too(tmp_path):
+    code = "import autotrack\nwith autotrack.start_run('a') as run:\n for name in ('d', 'd/e', 'd~'): run.log_text(name, name)"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(AUTOTRACK_QUIET="1"), check=True)
+    folder = tmp_path / out("export", "a", cwd=tmp_path).strip() / "artifacts"
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"d~~": "d", "d/e": "d/e", "d~": "d~"}
+
+
 def test_where_says_where(own, tmp_path):
     assert out("where", cwd=own) == f"{own}/.autotrack/autotrack.db\n"
     (own / "deep" / "er").mkdir(parents=True)
