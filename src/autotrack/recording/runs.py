@@ -141,8 +141,8 @@ class Run:
         self.set_tags({key: value})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags, which are texts; None takes a tag off."""
-        said = {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
+        """Set tags, which are texts; None takes a tag off.   Raises: TypeError if they are no mapping."""
+        said = _tags(tags)
         if said:
             self._put(TagsSet(self.id, time.time(), said))
 
@@ -482,7 +482,8 @@ def start_run(
     As ``@start_run("baseline")`` each call of the function is a run. Called plainly, it is current until ``run.finish()``,
     the next plain ``start_run()`` is its child, and the end of the program ends it truthfully.
 
-    Raises: RunNotFound if there is no run of ``run_id``, SettingsError for an experiment that is no name.
+    Raises: RunNotFound if there is no run of ``run_id`` or ``parent`` is no id, SettingsError for an experiment that is no name,
+    TypeError for parameters or tags that are no mapping; then no run was started.
     """
     frame = sys._getframe(1)
     call_site = site_of(frame)
@@ -490,7 +491,9 @@ def start_run(
     outer = current_run()
     if parent is None and outer is not None and outer._tracker is here and not outer.is_silent:
         parent = outer
-    parent_id = parent if parent is None or isinstance(parent, str) else parent.id
+    parent_id = None if parent is None else _parent_id(parent)
+    flat = {} if params is None else kept.flatten_params(params, kept.LONG)
+    said = {} if tags is None else _tags(tags)
 
     def opened() -> Run:
         return _opened(here, name, experiment, parent_id, run_id)
@@ -502,10 +505,9 @@ def start_run(
 
     def announce() -> None:
         _started(run, resumed=run_id is not None)
-        if params is not None:
-            run.log_params(params)
-        if tags:
-            run.set_tags(tags)
+        run._set_params(flat)
+        if said:
+            run._put(TagsSet(run.id, time.time(), said))
         if notes:
             run.note(notes)
 
@@ -515,6 +517,22 @@ def start_run(
     announce()
     keep_current(run)
     return run
+
+
+def _parent_id(parent: Run | RunView | str) -> str:
+    """Its id; of what may be in no store yet only the form can be checked."""
+    if not isinstance(parent, str):
+        return parent.id
+    wanted = parent.strip().upper()
+    if len(wanted) != ID_LENGTH or not (wanted.isascii() and wanted.isalnum()):
+        raise RunNotFound(f"parent={parent!r} is no run id; one has {ID_LENGTH} characters")
+    return wanted
+
+
+def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags are a mapping from names to texts, not a {type(tags).__name__}")
+    return {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
 
 
 def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | None, run_id: str | None) -> Run:
