@@ -238,11 +238,17 @@ def _array(value: Any, most: int, walk: _Walk) -> Any:
     if math.prod(shape) == 1 and not is_elsewhere(value) and walk.may_enter(value) and hasattr(value, "item"):
         walk.inside.append(id(value))
         try:
-            return plain(value.item(), most, walk)
+            return plain(_item(value), most, walk)
         finally:
             walk.inside.pop()
     place = f" {value.device}" if is_elsewhere(value) else ""
     return f"<{type(value).__name__} {shape} {dtype}{place}>"
+
+
+def _item(value: Any) -> Any:
+    """The one element; NaN if NumPy masks it, for then it has no value, though ``item`` gives one."""
+    mask = getattr(value, "mask", None)
+    return math.nan if mask is not None and mask.any() else value.item()
 
 
 def is_elsewhere(value: Any) -> bool:
@@ -300,7 +306,7 @@ def _as_float(value: Any) -> float | None:
     if isinstance(value, str | bytes | bytearray | complex):
         return None
     if hasattr(value, "item") and math.prod(getattr(value, "shape", ())) == 1:
-        return float(value.item())
+        return float(_item(value))
     return float(value) if hasattr(type(value), "__float__") or hasattr(type(value), "__index__") else None
 
 
