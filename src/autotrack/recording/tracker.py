@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -216,7 +217,7 @@ class Tracker:
     def _let_go(self, pid: int) -> None:
         """Close the store at exit, so that its file is whole without the one beside it."""
         if self._backend is not None and pid == os.getpid():
-            with guard("closing the store at exit"):
+            with suppress(KeyboardInterrupt), guard("closing the store at exit"):
                 self._backend.close()
 
     def _make_folder(self) -> None:
