@@ -350,10 +350,12 @@ def test_a_store_that_takes_the_place_of_a_deleted_one_is_shown_and_open_pages_a
         assert names() == ["old"]
         with httpx.stream("GET", f"{address}/api/live", timeout=20) as live:
             lines = live.iter_lines()
-            assert next(line for line in lines if line.startswith("event")) == "event: reset"  # where it begins
+            cursor = next(line for line in lines if line.startswith("id: ")).removeprefix("id: ")
             shutil.rmtree(tmp_path / ".autotrack")
-            gone = httpx.get(f"{address}/api/runs")
-            assert (gone.status_code, "was deleted" in gone.json()["problem"]) == (500, True)
-            record("new")
-            assert next(line for line in lines if line.startswith("event")) == "event: reset"
+            assert len(list(lines)) < 10  # it ends: nothing is live any more
+        gone = httpx.get(f"{address}/api/runs")
+        assert (gone.status_code, "was deleted" in gone.json()["problem"]) == (500, True)
+        record("new")
+        with httpx.stream("GET", f"{address}/api/live", timeout=20, headers={"last-event-id": cursor}) as live:
+            assert next(line for line in live.iter_lines() if line.startswith("event")) == "event: reset"
         assert names() == ["new"]
