@@ -13,6 +13,7 @@ import functools
 import itertools
 import json
 import math
+import operator
 import os
 import re
 import types
@@ -242,11 +243,17 @@ def _array(value: Any, most: int, walk: _Walk) -> Any:
     if math.prod(shape) == 1 and not is_elsewhere(value) and walk.may_enter(value) and hasattr(value, "item"):
         walk.inside.append(id(value))
         try:
-            return plain(value.item(), most, walk)
+            return plain(_item(value), most, walk)
         finally:
             walk.inside.pop()
     place = f" {value.device}" if is_elsewhere(value) else ""
     return f"<{type(value).__name__} {shape} {dtype}{place}>"
+
+
+def _item(value: Any) -> Any:
+    """The one element; NaN if NumPy masks it, for then it has no value, though ``item`` gives one."""
+    mask = getattr(value, "mask", None)
+    return math.nan if mask is not None and mask.any() else value.item()
 
 
 def is_elsewhere(value: Any) -> bool:
@@ -289,11 +296,22 @@ def frozen_number(key: object, value: Any) -> float:
     return number
 
 
+def checked_step(step: Any) -> int:
+    """A step as the whole number that it is.   Raises: TypeError."""
+    try:
+        number = operator.index(step)
+    except TypeError:
+        raise TypeError(f"the step is a {type(step).__name__}; a step is a whole number") from None
+    if not -(2**63) <= number < 2**63:
+        raise TypeError(f"the step {number} is beyond 64 bits")
+    return number
+
+
 def _read(value: Any) -> float | None:
     if isinstance(value, str | bytes | bytearray | complex):
         return None
     if hasattr(value, "item") and math.prod(getattr(value, "shape", ())) == 1:
-        return float(value.item())
+        return float(_item(value))
     return float(value) if hasattr(type(value), "__float__") or hasattr(type(value), "__index__") else None
 
 

@@ -351,6 +351,12 @@ def test_a_closed_pipe_is_141(place):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.parametrize("words", ["ls", "show --last", "ls --json", "doctor"])
+def test_a_closed_output_is_no_error(place, words):
+    done = subprocess.run(f"{sys.executable} -m autotrack {words} >&-", shell=True, cwd=place, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_full_disk_is_said_in_a_line(place):
     with open("/dev/full", "w") as full:
         done = subprocess.run([sys.executable, "-m", "autotrack", "ls"], cwd=place, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True)
@@ -530,6 +536,14 @@ def test_notes_are_written_appended_and_edited(own):
     assert whole(FOREST, own)["notes"] == "first line\nsecond\n3rd"
 
 
+@pytest.mark.parametrize("words", [["ls"], ["tag", "only", "a=1"]], ids=" ".join)
+def test_a_command_leaves_all_it_did_in_the_one_file(tmp_path, words):
+    code = "import autotrack\nwith autotrack.start_run('only') as run: run.log({'loss': 1.0})"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    process(*words, cwd=tmp_path)
+    assert [path.name for path in (tmp_path / ".autotrack").glob("autotrack.db*")] == ["autotrack.db"]
+
+
 def test_an_edit_leaves_the_status_as_it_is(own):
     before = whole(LOST, own)
     for words in (("tag", LOST, "a=b"), ("note", LOST, "x"), ("rename", LOST, "gone")):
@@ -645,6 +659,37 @@ def test_export_copies_the_whole_store_while_it_is_written(own):
     run("export", "--db", "-o", "copy.db", cwd=own)
     assert "--force" in run("export", "--db", "-o", "copy.db", cwd=own, check=1).stderr
     assert len(json.loads(out("ls", "--all", "-n", "99", "--json", "--uri", f"sqlite:///{own}/copy.db", cwd=own))) == 16
+
+
+@pytest.mark.parametrize("words", [["--db"], [FOREST, "--html"]], ids=" ".join)
+@pytest.mark.parametrize("target", [".autotrack/autotrack.db", ".autotrack/autotrack.db-wal", "link.db", ".autotrack", "."])
+def test_export_never_writes_over_the_store_or_a_folder(own, words, target):
+    (own / "link.db").symlink_to(".autotrack/autotrack.db")
+    (own / "kept").write_text("kept")
+    before = (own / ".autotrack" / "autotrack.db").read_bytes()
+    assert "name " in run("export", *words, "--force", "-o", target, cwd=own, check=1).stderr
+    assert (own / "kept").exists()
+    assert (own / ".autotrack" / "autotrack.db").read_bytes() == before
+
+
+def test_a_copy_that_fails_leaves_the_one_before_it(own, monkeypatch):
+    run("export", "--db", "-o", "copy.db", cwd=own)
+    before = (own / "copy.db").read_bytes()
+    (own / "copy.db-wal").write_text("of the one before")
+    with monkeypatch.context() as patch:
+        patch.setattr("sqlite3.connect", lambda *_, **__: (_ for _ in ()).throw(sqlite3.OperationalError("disk full")))
+        run("export", "--db", "-o", "copy.db", "--force", cwd=own, check=1)
+    assert (own / "copy.db").read_bytes() == before
+    run("export", "--db", "-o", "copy.db", "--force", cwd=own)
+    assert sorted(path.name for path in own.glob("copy.db*")) == ["copy.db"]
+
+
+def test_files_whose_names_are_folders_of_others_are_exported_too(tmp_path):
+    code = "import autotrack\nwith autotrack.start_run('a') as run:\n for name in ('d', 'd/e', 'd~'): run.log_text(name, name)"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(AUTOTRACK_QUIET="1"), check=True)
+    folder = tmp_path / out("export", "a", cwd=tmp_path).strip() / "artifacts"
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"d~~": "d", "d/e": "d/e", "d~": "d~"}
 
 
 def test_where_says_where(own, tmp_path):

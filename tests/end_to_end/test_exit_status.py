@@ -269,3 +269,17 @@ def test_one_line_at_exit_for_a_terminal(store, quiet, said):
     )
     line = f"autotrack: 3 runs recorded in {store}; see them with: autotrack ls"
     assert (line in done.stdout.replace("\r\n", "\n").splitlines()) is said, done
+
+
+def test_ctrl_c_again_while_the_store_is_waited_for_ends_at_once_and_without_a_word(store):
+    program = PLAIN + """
+import os, signal, sqlite3, subprocess, sys
+autotrack.flush()
+other = sqlite3.connect(".autotrack/autotrack.db", isolation_level=None)
+other.execute("begin immediate")
+run.log({"x": 2.0}, step=1)
+subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(1.5); os.kill({os.getpid()}, 2)"])
+"""
+    done, (view,) = run(store, program, expect=0)
+    assert done.stderr == ""
+    assert (view.status, view.history("x").values.tolist()) == ("finished", [1.0, 2.0])

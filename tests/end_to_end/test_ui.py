@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -335,3 +336,27 @@ def test_small_answers_are_not_held_back():
     """Without the protocol in the socket's making asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement."""
     with serving_module.free("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
         assert (listening.proto, accepted.proto) == (socket.IPPROTO_TCP, socket.IPPROTO_TCP)
+
+
+def test_a_store_that_takes_the_place_of_a_deleted_one_is_shown_and_open_pages_are_told(tmp_path):
+    def record(name):
+        code = f"import autotrack\nwith autotrack.start_run({name!r}) as run: run.log({{'loss': 1.0}})"
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), check=True)
+
+    def names():
+        return httpx.get(f"{address}/api/runs").json()["runs"]["name"]
+
+    record("old")
+    with serving(tmp_path) as (_, address):
+        assert names() == ["old"]
+        with httpx.stream("GET", f"{address}/api/live", timeout=20) as live:
+            lines = live.iter_lines()
+            cursor = next(line for line in lines if line.startswith("id: ")).removeprefix("id: ")
+            shutil.rmtree(tmp_path / ".autotrack")
+            assert len(list(lines)) < 10  # it ends: nothing is live any more
+        gone = httpx.get(f"{address}/api/runs")
+        assert (gone.status_code, "was deleted" in gone.json()["problem"]) == (500, True)
+        record("new")
+        with httpx.stream("GET", f"{address}/api/live", timeout=20, headers={"last-event-id": cursor}) as live:
+            assert next(line for line in live.iter_lines() if line.startswith("event")) == "event: reset"
+        assert names() == ["new"]

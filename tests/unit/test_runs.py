@@ -159,6 +159,31 @@ def test_a_parent_can_be_named(tracked):
     assert tracked.tree() == {"a": ["b", "c"]}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"params": [("lr", 0.1)]}, TypeError),
+        ({"params": 5}, TypeError),
+        ({"tags": ["baseline"]}, TypeError),
+        ({"tags": "baseline"}, TypeError),
+        ({"parent": "baseline"}, RunNotFound),
+        ({"parent": "01ARZ3NDEK"}, RunNotFound),
+        ({"experiment": "a//b"}, SettingsError),
+    ],
+    ids=str,
+)
+def test_where_starting_is_refused_no_run_is_left(tracked, wrong, error):
+    with pytest.raises(error, match=r"mapping|is no run id|is no name"):
+        start_run("refused", **wrong)
+    assert tracked.runs() == []
+    assert current_run() is None
+
+
+def test_tags_are_a_mapping(tracked):
+    with start_run() as run, pytest.raises(TypeError, match="tags are a mapping from names to texts, not a list"):
+        run.set_tags(["baseline"])
+
+
 def test_finishing_twice_is_no_error_and_the_first_counts(tracked):
     with start_run() as run:
         run.finish("failed", "out of coffee")

@@ -5,10 +5,11 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 
 import autotrack
-from autotrack import start_run
+from autotrack import flush, get_run, start_run
 from autotrack.recording import uploads
 from autotrack.recording.tracker import tracker
 
@@ -93,6 +94,38 @@ def test_what_cannot_be_read_is_the_users_error(tracked, tmp_path):
         with pytest.raises(ValueError, match="one length"):
             run.log_table("t", {"a": [1], "b": []})
     assert tracked.run().artifacts == ()
+
+
+@pytest.mark.parametrize("wrong", [{"kind": None}, {"kind": ""}, {"kind": 5}, {"step": "3"}, {"step": 1.5}], ids=str)
+def test_a_wrong_kind_or_step_is_said_and_never_a_record_that_the_store_refuses(tracked, tmp_path, wrong):
+    (tmp_path / "a").write_text("x")
+    with start_run() as run:
+        for path in (tmp_path / "a", tmp_path):
+            with pytest.raises(TypeError, match=r"the kind of an artifact is|the step is a"):
+                run.log_artifact(path, **wrong)
+        run.log_artifact(tmp_path / "a", step=np.int64(3))
+    assert [artifact.step for artifact in tracked.run().artifacts] == [3]
+
+
+def test_what_cannot_be_read_in_a_folder_keeps_no_other_file_from_being_kept(tracked, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "z"):
+        (folder / name).write_text(name)
+    (folder / "broken").symlink_to("nowhere")
+    os.mkfifo(folder / "pipe")
+    with start_run() as run, pytest.raises(FileNotFoundError, match="broken"):
+        run.log_artifacts(folder)
+    assert [name for name, _, _ in names(tracked.run())] == ["a", "z"]
+
+
+def test_a_folder_with_the_store_in_it_is_kept_without_the_store(store):
+    (store.parent / "train.py").write_text("1")
+    with start_run() as run:
+        run.log_text("first.txt", "in the store by now")
+        run.log_artifacts(".", "code")
+    flush()
+    assert [name for name, _, _ in names(get_run(run.id)) if name.startswith("code/")] == ["code/pyproject.toml", "code/train.py"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a\\b", "", "a/../../b"])

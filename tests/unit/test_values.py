@@ -213,6 +213,13 @@ def test_a_metric_is_a_number(value):
     assert type(frozen_number("x", value)) is float
 
 
+@pytest.mark.parametrize("value", [np.ma.masked, np.ma.array([1.0], mask=[True])], ids=str)
+def test_what_numpy_masks_has_no_value_and_none_is_made_up(value):
+    assert math.isnan(frozen_number("x", value))
+    assert math.isnan(param("x", value))
+    assert frozen_number("x", np.ma.array([1.0], mask=[False])) == 1.0
+
+
 def test_whole_numbers_and_truth_are_numbers():
     assert [frozen_number("x", value) for value in (3, True, np.int8(3), -(10**400))] == [3.0, 1.0, 3.0, -math.inf]
 

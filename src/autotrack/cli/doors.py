@@ -42,6 +42,8 @@ class Group(click.Group):
         extra = {key: value for key, value in extra.items() if key not in ("complete_var", "standalone_mode", "windows_expand_args")}
         name = prog_name or "autotrack"
         complete(self, name)
+        if sys.stdout is None:  # it was closed: what is printed goes nowhere, as python's own print
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
         code = 0
         try:
             with self.make_context(name, words, **extra) as ctx:

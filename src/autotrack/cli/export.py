@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -44,7 +46,7 @@ def export(runs: tuple[str, ...], filter: str | None, output: Path | None, html:
         if source is None:
             raise AutotrackError(f"--db copies a SQLite store; this one is {found.settings.uri}")
         target = output or Path("autotrack-backup.db")
-        make_room(target, force)
+        check_file(target, force)
         back_up(source, target)
         written = [{"path": str(target), "bytes": target.stat().st_size}]
     else:
@@ -65,17 +67,28 @@ def export(runs: tuple[str, ...], filter: str | None, output: Path | None, html:
             click.echo(words.clean(one["path"]))
 
 
-def make_room(target: Path, force: bool) -> None:
-    """Refuse to write over what is there, unless that is wanted."""
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return
-    if not force:
-        raise AutotrackError(f"{target} is there already; --force writes over it")
+def check_file(target: Path, force: bool) -> None:
+    """Refuse to write a file over what is there, unless that is wanted; and over a folder or the store in any case."""
     if target.is_dir():
-        shutil.rmtree(target)
-    else:
-        target.unlink()
+        raise AutotrackError(f"{target} is a folder; name a file in it")
+    source = database(store().settings.uri)
+    if source is not None and target.resolve() in {Path(f"{source.resolve()}{end}") for end in ("", "-wal", "-shm")}:
+        raise AutotrackError(f"{target} is the store itself; name another file")
+    if target.exists() and not force:
+        raise AutotrackError(f"{target} is there already; --force writes over it")
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A file to write, which takes its place when it is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def back_up(source: Path, target: Path) -> None:
@@ -85,7 +98,10 @@ def back_up(source: Path, target: Path) -> None:
     from autotrack.backends.migrations import copy
 
     try:
-        copy(source, target)
+        with written_whole(target) as part:
+            copy(source, part)
+            for end in ("-wal", "-shm"):  # of what is written over: SQLite would take them for the new one's
+                Path(f"{target}{end}").unlink(missing_ok=True)
     except sqlite3.Error as error:
         raise AutotrackError(f"{source} could not be copied to {target}: {error}") from error
 
@@ -98,9 +114,10 @@ def write_page(ids: list[str], target: Path, force: bool) -> dict[str, object]:
     from autotrack.server.portable import BYTES, portable
 
     check_page("an exported page")
+    check_file(target, force)
     page = portable(tracker().backend, list(dict.fromkeys(ids)), __version__)
-    make_room(target, force)
-    target.write_bytes(page)
+    with written_whole(target) as part:
+        part.write_bytes(page)
     if len(page) > BYTES:
         click.echo(f"autotrack: the page has {len(page) / 1e6:.1f} MB; name fewer runs for a smaller one", err=True)
     return {"path": str(target), "bytes": len(page)}
@@ -116,15 +133,23 @@ def export_run(run_id: str, folder: Path, force: bool) -> Path:
 
     view = get_run(run_id)
     target = folder / f"{safe_name(view.name)}-{view.id}"
-    make_room(target, force)
+    if target.exists():
+        if not force:
+            raise AutotrackError(f"{target} is there already; --force writes over it")
+        shutil.rmtree(target)
     target.mkdir(parents=True)
     (target / "run.json").write_text(json.dumps(printing.as_json(whole_run(view)), indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
     with (target / "metrics.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, ("key", "step", "time", "value"), lineterminator="\n")
         writer.writeheader()
         writer.writerows(points(view))
+    names = {artifact.name for artifact in view.artifacts}
     for artifact in view.artifacts:
-        place = inside(target / "artifacts", artifact.name)
+        name = artifact.name
+        if any(other.startswith(f"{name}/") for other in names):  # a folder has this name too
+            while name in names:
+                name += "~"
+        place = inside(target / "artifacts", name)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             artifact.download(place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,6 +13,8 @@ from autotrack.errors import AutotrackError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from autotrack.backends.protocol import Backend
 
 
 class NotInstalled(AutotrackError):
@@ -32,6 +34,7 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     check_parts()
     choose_store(uri)
     from autotrack import __version__
+    from autotrack.backends.following import Following
     from autotrack.recording.tracker import tracker
     from autotrack.server import app, safety, serving
 
@@ -40,7 +43,7 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     listening = serving.free(host, serving.PORT if port is None else port)
     token = None if safety.is_loopback(host) else new_token()
     gate, live = app.make(
-        found.backend,
+        cast("Backend", Following(lambda: found.backend, found.reopens)),
         found.artifacts,
         staging=None if found.local is None else found.local / "staging",
         place=place(found.settings.uri),

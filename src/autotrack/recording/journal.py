@@ -15,7 +15,6 @@ import functools
 import itertools
 import logging
 import mmap
-import operator
 import os
 import struct
 import threading
@@ -43,7 +42,7 @@ from autotrack.recording.segments import (
     packed_json,
 )
 from autotrack.records import AnyRecord, Batch, RunEnded, RunNoted, RunStarted, to_wire
-from autotrack.values import frozen_number, is_mapping
+from autotrack.values import checked_step, frozen_number, is_mapping
 
 logger = logging.getLogger("autotrack")
 
@@ -186,7 +185,7 @@ class Lane:
             self._drop()
             return
         if step is not None:
-            step = _checked_step(step)
+            step = checked_step(step)
         flat = {key: value if _is_on_device(value) else journal._number(key, value) for key, value in _flattened(metrics).items()}
         if step is None:
             step = next(self._steps)
@@ -760,16 +759,6 @@ def _in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
-
-
-def _checked_step(step: Any) -> int:
-    try:
-        number = operator.index(step)
-    except TypeError:
-        raise TypeError(f"the step is a {type(step).__name__}; a step is a whole number") from None
-    if not -(2**63) <= number < 2**63:
-        raise TypeError(f"the step {number} is beyond 64 bits")
-    return number
 
 
 def _flattened(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,8 +141,8 @@ class Run:
         self.set_tags({key: value})
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
-        """Set tags, which are texts; None takes a tag off."""
-        said = {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
+        """Set tags, which are texts; None takes a tag off.   Raises: TypeError if they are no mapping."""
+        said = _tags(tags)
         if said:
             self._put(TagsSet(self.id, time.time(), said))
 
@@ -167,8 +167,9 @@ class Run:
         """Keep a file (or all files of a folder) under a name, by default its own.
 
         When this returns the bytes are safe: the file may be changed or deleted.
-        Raises: OSError if it cannot be read, ValueError for a name that leads out of the run.
+        Raises: OSError if it cannot be read, ValueError for a name that leads out of the run, TypeError for a wrong kind or step.
         """
+        kind, step = _checked(kind, step)
         source = Path(path)
         if source.is_dir():
             self.log_artifacts(source, source.resolve().name if name is None else name, kind=kind, step=step)
@@ -193,14 +194,26 @@ class Run:
                 uploads.take_draft(self.id, file, checked_name(f"{name}/{file.relative_to(path).as_posix()}"), kind=kind, step=step)
 
     def log_artifacts(self, folder: str | os.PathLike[str], name: str = "", kind: str = "file", step: int | None = None) -> None:
-        """Keep all files of a folder, by their paths within it (below ``name``, if given).   Raises: OSError, ValueError."""
+        """Keep all files of a folder, by their paths within it (below ``name``, if given); not those of a store in it.
+
+        What cannot be read (a link to nothing, a pipe) keeps the others from nothing: it is said when they are kept.
+        Raises: OSError, ValueError, TypeError; see ``log_artifact``.
+        """
+        kind, step = _checked(kind, step)
         root = Path(folder)
         if not root.is_dir():
             raise NotADirectoryError(f"{root} is no folder; log_artifact takes a file")
-        found = [Path(where) / file for where, _, files in os.walk(root, onerror=_raise) for file in files]
+        uploads = self._tracker_for_files().uploads
+        found = _files_below(root, self._tracker.folder)
         names = [checked_name("/".join(filter(None, (name.strip("/"), kept.cut(path.relative_to(root).as_posix(), 10_000))))) for path in found]
+        failed: OSError | None = None
         for path, each in sorted(zip(found, names, strict=True)):
-            self._tracker_for_files().uploads.take_file(self.id, path, each, kind=kind, step=step)
+            try:
+                uploads.take_file(self.id, path, each, kind=kind, step=step)
+            except OSError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
     def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """The program saved a file; see ``Checkpoints``."""
@@ -476,7 +489,8 @@ def start_run(
     As ``@start_run("baseline")`` each call of the function is a run. Called plainly, it is current until ``run.finish()``,
     the next plain ``start_run()`` is its child, and the end of the program ends it truthfully.
 
-    Raises: RunNotFound if there is no run of ``run_id``, SettingsError for an experiment that is no name.
+    Raises: RunNotFound if there is no run of ``run_id`` or ``parent`` is no id, SettingsError for an experiment that is no name,
+    TypeError for parameters or tags that are no mapping; then no run was started.
     """
     frame = sys._getframe(1)
     call_site = site_of(frame)
@@ -484,7 +498,9 @@ def start_run(
     outer = current_run()
     if parent is None and outer is not None and outer._tracker is here and not outer.is_silent:
         parent = outer
-    parent_id = parent if parent is None or isinstance(parent, str) else parent.id
+    parent_id = None if parent is None else _parent_id(parent)
+    flat = {} if params is None else kept.flatten_params(params, kept.LONG)
+    said = {} if tags is None else _tags(tags)
 
     def opened() -> Run:
         return _opened(here, name, experiment, parent_id, run_id)
@@ -496,10 +512,9 @@ def start_run(
 
     def announce() -> None:
         _started(run, resumed=run_id is not None)
-        if params is not None:
-            run.log_params(params)
-        if tags:
-            run.set_tags(tags)
+        run._set_params(flat)
+        if said:
+            run._put(TagsSet(run.id, time.time(), said))
         if notes:
             run.note(notes)
 
@@ -509,6 +524,22 @@ def start_run(
     announce()
     keep_current(run)
     return run
+
+
+def _parent_id(parent: Run | RunView | str) -> str:
+    """Its id; of what may be in no store yet only the form can be checked."""
+    if not isinstance(parent, str):
+        return parent.id
+    wanted = parent.strip().upper()
+    if len(wanted) != ID_LENGTH or not (wanted.isascii() and wanted.isalnum()):
+        raise RunNotFound(f"parent={parent!r} is no run id; one has {ID_LENGTH} characters")
+    return wanted
+
+
+def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
+    if not isinstance(tags, Mapping):
+        raise TypeError(f"tags are a mapping from names to texts, not a {type(tags).__name__}")
+    return {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
 
 
 def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | None, run_id: str | None) -> Run:
@@ -791,6 +822,21 @@ def site_of(frame: FrameType | None) -> str:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "autotrack" and frame.f_back is not None:
         frame = frame.f_back
     return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_code.co_name}"
+
+
+def _checked(kind: Any, step: Any) -> tuple[str, int | None]:
+    if not isinstance(kind, str) or not kind:
+        raise TypeError(f"the kind of an artifact is a text that is not empty, not {kind!r}")
+    return kind, None if step is None else kept.checked_step(step)
+
+
+def _files_below(root: Path, store: Path) -> list[Path]:
+    """All files of a folder, but those of the store: copies of them would be files of it."""
+    found: list[Path] = []
+    for where, folders, files in os.walk(root, onerror=_raise):
+        folders[:] = [each for each in folders if not (each == store.name and store.exists() and store.samefile(Path(where, each)))]
+        found += [Path(where, file) for file in files]
+    return found
 
 
 def _raise(error: OSError) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -87,6 +88,8 @@ class Tracker:
                     self._make_folder()
                     self._hide_from_git()
                     self._backend = open_backend(self.settings.uri)
+                    if self._journal is None:  # of who only reads or edits
+                        atexit.register(self._let_go, os.getpid())
         return self._backend
 
     @property
@@ -154,6 +157,17 @@ class Tracker:
             replay(local / "journal", self.backend)
             recover(local / "staging", self.backend, self.artifacts)
 
+    def reopens(self, gone: Backend) -> bool:
+        """Whether another store is in the place of one that is gone; it is opened at the next use. For who records nothing."""
+        path = knobs.database(self.settings.uri)
+        if path is None or not path.exists():
+            return False
+        with self._opening:
+            if self._backend is gone:
+                self._backend = None
+        gone.close()
+        return True
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Flush, then stop the threads and let go of the store. What is recorded later starts them again."""
         until = time.monotonic() + timeout_s
@@ -203,7 +217,7 @@ class Tracker:
     def _let_go(self, pid: int) -> None:
         """Close the store at exit, so that its file is whole without the one beside it."""
         if self._backend is not None and pid == os.getpid():
-            with guard("closing the store at exit"):
+            with suppress(KeyboardInterrupt), guard("closing the store at exit"):
                 self._backend.close()
 
     def _make_folder(self) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -192,7 +193,8 @@ class Writer:
                 self._journal.close()
 
     def _at_exit(self) -> None:
-        self.close()
+        with suppress(KeyboardInterrupt):  # once more, by who wants to leave: what is in the files is replayed
+            self.close()
         if self._journal.is_lost_with_us:
             self._say("lost", "autotrack: the store took nothing more until the end; what waited in memory is lost. Is its disk full, or read-only?")
         self._is_exiting = True

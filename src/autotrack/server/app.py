@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -26,7 +26,7 @@ from autotrack.server.answers import to_json
 from autotrack.server.api import Api
 from autotrack.server.asking import Ask, Refused
 from autotrack.server.live import Live
-from autotrack.server.safety import SANDBOX, Gate, is_loopback, policy
+from autotrack.server.safety import BODY, SANDBOX, Gate, is_loopback, policy
 
 QUESTION_S = 8.0  # that a question may take
 THREADS = 6  # that read the store at once
@@ -107,7 +107,11 @@ def in_time(answer: Callable[[Ask], Any], wrap: Callable[[Any, Request], Respons
 async def asked(request: Request) -> Ask:
     """A request's arguments.   Raises: Refused."""
     if request.method == "POST":
-        return Ask.of_json(await request.body(), request.path_params)
+        try:
+            body = await request.body()
+        except ClientDisconnect as error:  # it went away in the middle, or sent too much
+            raise Refused(413, f"a request is sent to its end, and has at most {BODY} bytes") from error
+        return Ask.of_json(body, request.path_params)
     try:
         query = request.scope["query_string"].decode("ascii")
         return Ask(parse_qs(query, keep_blank_values=True, errors="strict", max_num_fields=ARGUMENTS), request.path_params)

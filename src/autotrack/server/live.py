@@ -19,7 +19,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from autotrack.backends.protocol import Backend, Tail
-from autotrack.errors import BackendError, CursorLost
+from autotrack.errors import BackendError, CursorLost, StoreGone
 from autotrack.server.answers import brief, exact, stats, to_json
 
 LOOK_S = 0.1
@@ -140,21 +140,28 @@ class Live:
                     except BackendError:  # the store is busy or gone: the next time may find it
                         await asyncio.sleep(1.0)
                         news.set()
+        except StoreGone:  # nothing is live any more
+            return
         finally:  # whatever ended it: who listens comes back, and is told again what is new
             for listener in [*self._listeners]:
                 _hang_up(listener)
 
     def _look(self, tell: Callable[[], object]) -> None:
-        """In a thread of its own, which wakes nobody while nothing is new."""
+        """In a thread of its own, which wakes nobody while nothing is new.   Raises: StoreGone."""
         pulse, rounds = -1, 0
         while self._listeners and not self._is_over:
-            with suppress(BackendError):
+            try:
                 if self._refresh is not None and rounds % round(REFRESH_S / LOOK_S) == 0:
                     self._refresh()
                 now = self._backend.pulse()
                 if now != pulse:
                     tell()
                     pulse = now
+            except StoreGone:
+                tell()
+                raise
+            except BackendError:  # busy
+                pass
             rounds += 1
             time.sleep(LOOK_S)
 
