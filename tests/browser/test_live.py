@@ -1,5 +1,7 @@
 """What is written while the page is open: on the screen within a second, nothing lost or doubled, no zoom or place lost."""
 
+import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -122,3 +124,43 @@ def test_a_hidden_tab_holds_no_connection(page, serve, train, tmp_path):
     assert any("/api/live" in url for url in closed)
     with page.expect_request(lambda r: "/api/live?cursor=" in r.url):
         page.evaluate(hide, False)
+
+
+def test_a_run_that_falls_silent_is_shown_lost_without_a_reload(page, serve, train, tmp_path):
+    folder = tmp_path / "s"
+    server = serve(folder)
+    page.clock.install()
+    training = train(folder, 100_000, 0.05)
+    page.goto(f"{server.url}/?e=live&tab=charts")
+    page.wait_for_selector(".list-item .mark.running")
+    training.send_signal(signal.SIGSTOP)  # it lives, and says nothing
+    page.wait_for_timeout(500)
+    with sqlite3.connect(folder / "autotrack.db") as db:  # an hour later
+        db.execute("update run set seen_ms = seen_ms - 3700000")
+        db.execute("update writers set seen_ms = seen_ms - 3700000")
+    page.clock.fast_forward(61_000)
+    page.wait_for_selector(".list-item .mark.lost", timeout=5_000)
+    assert page.locator(".live").inner_text() == "live"
+    training.send_signal(signal.SIGCONT)  # and on it goes
+    page.wait_for_selector(".list-item .mark.running", timeout=15_000)
+
+
+def test_an_axis_that_is_a_metric_follows_also_when_answers_take_longer_than_points(page, serve, train, tmp_path):
+    folder, asked = tmp_path / "s", []
+
+    def late(route):
+        asked.append(time.monotonic())
+        time.sleep(1.5)
+        route.continue_()
+
+    server = serve(folder)
+    train(folder, 2000, 0.02)
+    page.goto(f"{server.url}/?e=live&tab=charts&x=metrics.loss&find=now")
+    page.wait_for_selector(".list-item")
+    page.drawn()
+    page.route("**/api/series", late)
+    before = len(page.evaluate(CURVE, "now")["x"])
+    began = len(asked)
+    page.wait_for_function(f"() => ({CURVE})('now').x.length > {before} + 50", timeout=12_000)
+    page.wait_for_timeout(3000)
+    assert len(asked) - began <= 8

@@ -17,6 +17,8 @@ const dressed = () => (dress ||= new Promise(done => {
   document.head.append(sheet);
 }));
 
+const idle = act => setTimeout(() => (globalThis.requestIdleCallback || setTimeout)(act), 3000);
+
 function later(load, name) {
   const there = signal(null);
   const get = () => Promise.all([load(), dressed()]).then(([module]) => { there.value = module[name]; });
@@ -24,7 +26,7 @@ function later(load, name) {
     if (!there.value) { get(); return null; }
     return html`<${there.value} />`;
   };
-  setTimeout(() => (globalThis.requestIdleCallback || setTimeout)(get), 3000);
+  idle(get);
   return View;
 }
 
@@ -79,6 +81,7 @@ function App() {
 }
 
 listen();
+idle(() => import('./printing.js'));
 effect(() => { const name = at.e.value; untracked(() => runs.open(name)); });
 effect(() => { document.title = (tabHere() === 'run' && runs.ready.value ? runs.table.name[runs.byId(at.run.value)] + ' · ' : at.e.value ? at.e.value + ' · ' : '') + 'autotrack'; });
 render(html`<${App} />`, document.getElementById('app'));

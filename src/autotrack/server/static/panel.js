@@ -92,11 +92,11 @@ class Curves {
     this.show(); // what is here stretches at once
     this.asked = sign;
     if (this.abort) this.abort.abort();
-    this.abort = new AbortController();
+    const mine = this.abort = new AbortController();
     if (!body.runs.length) { this.have = []; this.show(); this.told({ state: 'empty' }); return; }
     const began = performance.now();
     try {
-      const got = await api.series(body, this.abort.signal);
+      const got = await api.series(body, mine.signal);
       this.have = got.series;
       this.byName = new Map(this.have.map(s => [s.run + '\0' + s.key, s]));
       this.took = performance.now() - began;
@@ -110,12 +110,19 @@ class Curves {
       this.asked = '';
       this.told({ state: 'gone', text: error.status ? error.message : 'the server does not answer' });
       if (!error.status || error.status >= 503) this.again(3000);
+    } finally {
+      if (this.abort === mine) this.abort = null;
     }
   }
 
   again(ms) {
     if (this.later) return;
-    this.later = setTimeout(() => { this.later = 0; this.asked = ''; this.load(); }, ms);
+    this.later = setTimeout(() => {
+      this.later = 0;
+      if (this.abort) { this.again(200); return; } // an answer that takes long is waited for, not asked for anew
+      this.asked = '';
+      this.load();
+    }, ms);
   }
 
   tell() {

@@ -11,6 +11,7 @@ import { html } from './html.js';
 import { listen } from './keys.js';
 import { List } from './list.js';
 import { shallow } from './panels.js';
+import './printing.js';
 import * as runs from './runs.js';
 import { at, dark, eager, flipTheme, go, listOpen, toast, turn } from './state.js';
 
@@ -57,9 +58,4 @@ listen();
 if (!at.pick.peek()) turn({ pick: join(told.compare.runs.map(r => r.id)) });
 document.title = (one ? told.runs.name[0] : plural(told.runs.id.length, 'run')) + ' · autotrack';
 runs.open('exported/' + told.runs.id.join()).then(() => render(html`<${App} />`, document.getElementById('app')));
-
-// On paper there is no scrolling: curves are taken from the data in the first listener, and are there when the second draws them.
-const plots = () => [...document.querySelectorAll('.plot')].filter(box => box.curves);
-setTimeout(() => { eager.value = true; }, 500);
-addEventListener('beforeprint', () => { for (const { curves } of plots()) { curves.near = true; curves.load(); } });
-addEventListener('beforeprint', () => { for (const { chart } of plots()) { chart.size(); chart.draw(); } });
+setTimeout(() => { eager.value = true; }, 500); // all that can be printed exists

@@ -175,6 +175,18 @@ function arrived(change) {
   if (changed && at.q.peek().trim()) searchSoon();
 }
 
+// A run falls silent without a word: while some run, the store is asked now and then which are lost.
+setInterval(async () => {
+  if (document.hidden || !running.peek()) return;
+  const mine = table, got = await api.search(opened, "status = 'lost'").catch(() => null);
+  const silent = got && mine === table ? got.rows.map(number => table.byNumber.get(number)).filter(row => table.status[row] === 'running') : [];
+  if (!silent.length) return;
+  for (const row of silent) table.status[row] = 'lost';
+  rev.value++;
+  const change = { runs: silent.map(row => ({ id: table.id[row] })), points: [], stale: [] };
+  for (const listener of listeners) listener(change);
+}, 60_000);
+
 // What new runs change in the names: which params vary now, which metrics say most. The server knows; the rows stay as they are.
 let learning = 0;
 function learnSoon() {

@@ -11,9 +11,9 @@ import { grouped, summary } from './groups.js';
 import { html } from './html.js';
 import { useWindow } from './list.js';
 import * as runs from './runs.js';
-import { at, go, hover, turn } from './state.js';
+import { at, eager, go, hover, turn } from './state.js';
 
-const ROW = 28, HEAD = 34, BOX = 34, OVER = 6;
+const ROW = 28, HEAD = 34, BOX = 34, OVER = 6, PRINTED = 1000;
 
 // A click sorts: down, up, not at all; with Shift it is one key more.
 function sortBy(column, more) {
@@ -38,10 +38,10 @@ export function Table() {
   const flip = key => { const next = new Set(shut); if (!next.delete(key)) next.add(key); setShut(next); };
   const lefts = [BOX];
   for (const column of columns) lefts.push(lefts[lefts.length - 1] + width(column));
-  const total = lefts[lefts.length - 1], from = Math.max(0, Math.floor(view.top / ROW) - OVER), to = Math.min(items.length, Math.ceil((view.top + view.height) / ROW) + OVER);
+  const total = lefts[lefts.length - 1], from = eager.value ? 0 : Math.max(0, Math.floor(view.top / ROW) - OVER), to = Math.min(items.length, eager.value ? PRINTED : Math.ceil((view.top + view.height) / ROW) + OVER);
   const first = Math.max(1, lefts.findIndex(x => x > view.left) - 1), past = lefts.findIndex(x => x > view.left + view.width), shown = [0];
   for (let k = first; k < (past < 0 ? columns.length : past); k++) shown.push(k);
-  const pool = Math.ceil(view.height / ROW) + 2 * OVER + 1, paint = runs.paint.value, drawn = new Set(runs.drawn.value);
+  const pool = eager.value ? PRINTED : Math.ceil(view.height / ROW) + 2 * OVER + 1, paint = runs.paint.value, drawn = new Set(runs.drawn.value);
   const scales = new Map(shown.filter(k => columns[k].startsWith('metrics.')).map(k => [k, extent(columns[k], all)]));
 
   useEffect(() => { // the active row stays in sight

@@ -1,0 +1,61 @@
+"""On paper: every chart and every row, in light colours, also what was never on the screen."""
+
+HERE = "?e=vision/imagenet"
+UNDRAWN = "() => [...document.querySelectorAll('.near')].filter(n => !n.querySelector('.plot')?.curves?.have.length).length"
+
+BLANK = """() => [...document.querySelectorAll('canvas.low')]
+  .filter(c => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v)).length"""
+
+
+def press_print(page):
+    """Press Ctrl+P; the page is left as it is while the browser makes the pages."""
+    page.evaluate("() => { globalThis.print = () => { globalThis.paper = true; dispatchEvent(new Event('beforeprint')); }; }")
+    page.keyboard.press("Control+p")
+    page.wait_for_function("() => globalThis.paper", timeout=15_000)
+
+
+def after(page):
+    page.evaluate("() => { dispatchEvent(new Event('afterprint')); }")
+
+
+def test_charts_that_were_never_on_the_screen_are_drawn(page, forty):
+    page.set_viewport_size({"width": 700, "height": 400})
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{forty.url}/{HERE}&shut=optim,speed,data,layers")
+    page.drawn()
+    assert page.evaluate(UNDRAWN)
+    press_print(page)
+    assert page.evaluate(UNDRAWN) == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    assert page.evaluate(BLANK) == 0
+    page.emulate_media(media="print")
+    assert not page.locator(".bar").is_visible()
+    assert not page.locator(".list").is_visible()
+    after(page)
+    page.emulate_media(media="screen")
+    page.wait_for_function("() => [...document.querySelectorAll('.near')].some(n => !n.firstElementChild)")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_rows_of_the_table_are_all_there(page, forty):
+    page.set_viewport_size({"width": 900, "height": 400})
+    page.goto(f"{forty.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    assert page.locator(".tr").count() < 40
+    press_print(page)
+    page.emulate_media(media="print")
+    tops = page.locator(".tr").evaluate_all("all => all.map(row => row.getBoundingClientRect().top)")
+    assert len(tops) == 40
+    assert tops == sorted(set(tops))
+    after(page)
+    page.emulate_media(media="screen")
+    page.wait_for_function("() => document.querySelectorAll('.tr').length < 40")
+
+
+def test_from_the_menu_what_was_not_loaded_says_so(page, forty):
+    page.set_viewport_size({"width": 700, "height": 400})
+    page.goto(f"{forty.url}/{HERE}&shut=optim,speed,data,layers")
+    page.drawn()
+    page.evaluate("() => import('./printing.js')")
+    page.emulate_media(media="print")
+    assert "Ctrl+P" in page.locator(".near:empty").last.evaluate("n => getComputedStyle(n, '::before').content")
