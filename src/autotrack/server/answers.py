@@ -127,7 +127,8 @@ def series(curves: Iterable[Buckets], cursor: str) -> bytes:
         if curve.pending:
             pending += 1
             continue
-        is_flat = same(curve.low, curve.mean) and same(curve.high, curve.mean)
+        # points as they are; of wider buckets that lead to them, which are never on the screen, the mean is all that smoothing needs
+        is_flat = not curve.shift or (same(curve.low, curve.mean) and same(curve.high, curve.mean))
         odd = curve.x[curve.odd > 0]
         heads.append(
             {
