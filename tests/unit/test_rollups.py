@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autotrack.backends import rollups
+from autotrack.backends import grid, rollups
 from autotrack.backends.memory import MemoryBackend
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendUnavailable
@@ -27,6 +27,7 @@ questions = st.lists(
         st.integers(2, 80),
         st.sampled_from(["step", "time", "relative", ("metric", "e")]),
         st.none() | st.tuples(st.integers(-100, 4_000), st.integers(0, 4_000)),
+        st.sampled_from([0, 0, 30, 2_000]),
     ),
     min_size=1,
     max_size=4,
@@ -40,8 +41,8 @@ def small(monkeypatch):
         monkeypatch.setattr(rollups, name, number)
 
 
-def asked(store, points, x, window):
-    curves = store.buckets(["r"], ["x"], points=points, x=x, window=window, patience_s=30)
+def asked(store, points, x, window, lead=0):
+    curves = store.buckets(["r"], ["x"], points=points, x=x, window=window, lead=lead, patience_s=30)
     assert not any(curve.pending for curve in curves)
     told = [(c.key, c.shift, c.total, c.first, c.last, *((part + 0.0).tolist() for part in (c.x, c.low, c.high, c.odd))) for c in curves]
     return repr(told), [c.mean for c in curves], [np.fmax(abs(c.low), abs(c.high)) for c in curves]
@@ -58,12 +59,12 @@ def test_every_question_is_answered_as_the_points_would(small, tmp_path_factory,
         for start, apart, numbers in told:
             for teller in tellers:
                 teller.tell(logged("r", "x", numbers, [start + apart * i for i in range(len(numbers))]))
-            for points, x, window in then:
+            for points, x, window, lead in then:
                 ends = None
                 if window is not None:
                     base = {"step": 0.0, "time": 1_767_225_600.0, "relative": 0.0}.get(x, 0.0)
                     ends = (base + window[0], base + window[0] + window[1])
-                (told_by_sums, means, sizes), (told_by_points, exact, _) = (asked(store, points, x, ends) for store in (kept, plain))
+                (told_by_sums, means, sizes), (told_by_points, exact, _) = (asked(store, points, x, ends, lead) for store in (kept, plain))
                 assert told_by_sums == told_by_points
                 for one, other, size in zip(means, exact, sizes, strict=True):  # added up in another order
                     assert (np.isnan(one) == np.isnan(other)).all()
@@ -96,6 +97,30 @@ def test_sums_are_made_when_somebody_looks_and_may_be_dropped(long):
         db.execute("delete from rollup_end")
         db.commit()
     assert asked(store, 100, "step", None)[0] == before
+
+
+def test_the_next_wider_buckets_are_given_where_very_many_points_would_be_added_up(long, monkeypatch):
+    store, _ = long
+    assert store.buckets(["r"], ["x"], points=100, window=(1_000, 2_500), patience_s=30)[0].shift == 4
+    monkeypatch.setattr(grid, "_READ", 1_000)
+    (curve,) = store.buckets(["r"], ["x"], points=100, window=(1_000, 2_500))
+    assert (curve.shift, curve.x[0], curve.total) == (6, 1_023.0, 25 * 64)
+
+
+def test_what_leads_to_a_window_is_read_from_sums_that_are_kept(long, monkeypatch):
+    store, _ = long
+    asked(store, 100, "step", None)
+    read = []
+    of_points = rollups.SqliteCurve.of_points
+
+    def counted(self, db, low, high, *more, **rest):
+        read.append(high - low)
+        return of_points(self, db, low, high, *more, **rest)
+
+    monkeypatch.setattr(rollups.SqliteCurve, "of_points", counted)
+    (curve,) = store.buckets(["r"], ["x"], points=100, window=(20_000, 20_500), lead=15_000)
+    assert (curve.shift, curve.x[0] < 6_100, len(curve.x) < 180) == (4, True, True)
+    assert sum(read) < 2_500
 
 
 def test_sums_go_with_their_run(long):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MOST_POINTS = 5_000
 _COARSE = 1_024  # buckets by which the steps of a window of time or of a metric are found
 _ROUNDS = 6
+_LEAD = 4  # what leads to a window has a quarter of its buckets: it is never seen, only smoothed from
+_READ = 500_000  # points that are added up for one answer, some 0.2 s of SQLite; beyond that the buckets are those that a store keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class Source(Protocol):
     def few(self, low: int, high: int, most: int) -> bool:
         """Whether there are at most ``most`` points with low <= step <= high."""
 
+    def read(self, low: int, high: int, shift: int) -> int:
+        """About how many points are read for these sums; 0 if the store keeps them."""
+
     def before(self, step: int) -> int:
         """The step of the last point at or before ``step``; the first step if there is none."""
 
@@ -87,7 +92,16 @@ def buckets(
     axes = [_Axis(source, x, others.get(source.run_id)) for source in sources]
     spans = [_span(axis, window, lead) for axis in axes]
     shift = shift_for([span for span in spans if span is not None], points, window, x)
+    shift = _affordable([(axis.source, span) for axis, span in zip(axes, spans, strict=True) if span is not None], shift)
     return [_bucketed(axis, span, shift, points, window, lead) for axis, span in zip(axes, spans, strict=True)]
+
+
+def _affordable(asked: Sequence[tuple[Source, tuple[int, int]]], shift: int) -> int:
+    """The shift, or the next wider one whose sums a store keeps, if too many points lie in between."""
+    for wider in range(shift, shift + 8, 2):
+        if sum(source.read(low, high, wider) for source, (low, high) in asked) <= _READ:
+            return wider
+    return shift
 
 
 def shift_for(spans: Sequence[tuple[int, int]], points: int, window: tuple[float, float] | None, x: Axis) -> int:
@@ -105,13 +119,14 @@ def shift_for(spans: Sequence[tuple[int, int]], points: int, window: tuple[float
 
 
 def _span(axis: _Axis, window: tuple[float, float] | None, lead: float) -> tuple[int, int] | None:
-    """The steps, first and last, in which the window lies; None if that cannot be told yet."""
+    """The steps, first and last, in which the window lies; None if that cannot be told yet. What leads to it belongs to it, but for steps."""
     source = axis.source
     if window is None:
         return source.first, source.last
-    low, high = window[0] - lead, window[1]
+    low, high = window
     if axis.x == "step":
         return max(source.first, _whole(math.ceil(low))), min(source.last, _whole(math.floor(high)))
+    low -= lead
     try:
         return axis.span(low, high)
     except NotReady:
@@ -128,8 +143,13 @@ def _bucketed(axis: _Axis, span: tuple[int, int] | None, shift: int, points: int
         if span is None:
             raise NotReady
         low, high = span
-        own = 0 if shift and source.few(low, high, points) else shift
-        sums = source.sums(low, high, own)
+        begin = low if window is None or axis.x != "step" else max(source.first, _whole(math.ceil(window[0] - lead)))
+        if source.few(begin, high, points):
+            own, sums = 0, source.sums(begin, high, 0)
+        elif begin < low:
+            own, sums = _led(source, begin, low, high, shift, points)
+        else:
+            own, sums = shift, source.sums(low, high, shift)
         x = axis.along(sums, low, high, own)
         first, last = axis.ends()
     except NotReady:
@@ -145,6 +165,17 @@ def _bucketed(axis: _Axis, span: tuple[int, int] | None, shift: int, points: int
     if not keep.all():
         sums, x = sums[keep], x[keep]
     return _made(source, own, sums, x, first, last)
+
+
+def _led(source: Source, begin: int, low: int, high: int, shift: int, points: int) -> tuple[int, Sums]:
+    """The shift and the sums from ``low`` to ``high``; and before them, in buckets that may be wider, from ``begin``."""
+    wide = max(shift, shift_for([(begin, low)], max(2, points // _LEAD), None, "step"))
+    edge = (low >> shift) - 1 << shift >> wide << wide  # of both grids, and a bucket before the window, where its line comes from
+    own = 0 if source.few(max(edge, begin), high, points) else shift
+    parts = [source.sums(max(edge, begin), high, own)]
+    if begin < edge:
+        parts.insert(0, source.sums(begin, edge - 1, wide))
+    return own, joined(parts)
 
 
 def _made(source: Source, shift: int, sums: Sums | None, x: Array | None, first: float, last: float) -> Buckets:

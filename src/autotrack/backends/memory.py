@@ -417,6 +417,9 @@ class _Curve:
     def few(self, low: int, high: int, most: int) -> bool:
         return bool(self._within(low, high).sum() <= most)
 
+    def read(self, low: int, high: int, shift: int) -> int:  # noqa: ARG002 (nothing has to be read)
+        return 0
+
     def before(self, step: int) -> int:
         found = self._points[0][self._points[0] <= step]
         return int(found[-1]) if len(found) else self.first

@@ -181,9 +181,10 @@ class Backend(Protocol):
     ) -> list[Buckets]:
         """The curves of these runs and keys that exist, ordered by run then key as asked, in about ``points`` buckets or fewer.
 
-        ``window`` cuts x, both ends included; ``lead`` asks for so much more before it. The buckets are those of one grid of steps, for all
-        runs, at every zoom; a series with at most ``points`` points in the window is given as it is. A metric as x has at each step the value
-        it had last. A store may keep sums of long series to answer quickly, and may spend ``patience_s`` seconds on making them; they are
+        ``window`` cuts x, both ends included; ``lead`` asks for so much more before it, in buckets that may be wider. The buckets are those
+        of one grid of steps, for all runs, at every zoom; a series with at most ``points`` points in the window is given as it is. A metric
+        as x has at each step the value it had last. A store may keep sums of long series to answer quickly, give the next wider buckets where
+        it keeps none and very many points lie in the window, and may spend ``patience_s`` seconds on making sums; they are
         derived, and never say what the points do not.
         """
 

@@ -42,7 +42,8 @@ GET /api/complete?experiment&q&at
     ``kind`` is metric, param, tag, attribute, statistic, value or word.
 POST /api/series {"runs": [id ≤ 1000], "keys": [KEY ≤ 8], "points": 16…5000, "x", "from", "to", "lead"}
     ``x`` is "step" (default), "time" (UTC seconds), "relative" (seconds since the run began) or {"metric": KEY}. ``from`` and ``to`` (in units
-    of x, both ends belong) cut a window; ``lead`` ≥ 0 asks for so much more before ``from``. ``points`` is how many buckets the window may have.
+    of x, both ends belong) cut a window; ``lead`` ≥ 0 asks for so much more before ``from``, in buckets that may
+    be wider (``shift`` is the window's). ``points`` is how many buckets the window may have.
     The body: u32 (little endian) L, then L bytes of JSON (padded by blanks so that 4 + L is a multiple of 8), then float64 (little endian).
     The JSON: {"series": [head], "pending": n, "cursor"}. A head: {"run": id, "key", "n", "shift", "flat", "odd": [x ≤ 200], "odds", "count",
     "first", "last"}. For each head in order the numbers are x[n], mean[n] and, unless ``flat``, min[n], max[n].

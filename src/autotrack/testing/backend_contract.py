@@ -714,7 +714,11 @@ class BackendContract:
     def test_a_window_may_lead_in(self, store: Backend, writer: Teller) -> None:
         writer.tell(started("r"), logged("r", "x", [1.0] * 9_000))
         curve = _made(store, ["r"], ["x"], points=64, window=(4_000.0, 5_000.0), lead=1_000.0)[0]
-        assert (curve.shift, curve.x[0]) == (4, 3_007.0)
+        before, within = curve.x[curve.x < 4_000], curve.x[curve.x >= 4_000]
+        assert curve.shift == 4
+        assert within.tolist() == list(range(4_015 - 4_000 % 16, 5_016, 16))
+        assert before[0] <= 3_000 + 255  # wider, and as far back as was asked
+        assert (before[-1], len(before) < 32, curve.total) == (3_999.0, True, 5_008 - (int(before[0]) >> 8 << 8))
 
     @pytest.mark.parametrize("count", [50, 20_000])
     def test_a_curve_over_time_or_another_metric(self, store: Backend, writer: Teller, count: int) -> None:
