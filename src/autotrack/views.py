@@ -191,6 +191,11 @@ class RunView:
         """Seconds from start to end; None while it runs."""
         return None if self.ended is None else round(self.ended - self.started, 6)  # without the noise of two large floats
 
+    @property
+    def inferred(self) -> frozenset[str]:
+        """The series whose numbers, or steps, were concluded from what the program did; all others are as it said or measured them."""
+        return frozenset(self.tags.get("autotrack.inferred", "").split(", ")) & self.statistics.keys()
+
     def stats(self, key: str) -> Stats:
         """What the series ``key`` amounts to.   Raises: NotFound, naming the keys there are."""
         try:

@@ -686,7 +686,7 @@ def test_a_trainer_that_is_gone_leaves_nothing(observed):
     trainer_of().fit(Net(), loader_of())
     gc.collect()
     assert len(FITTED) == before
-    assert LISTENERS._by_trainer == {}
+    assert LISTENERS.by_trainer == {}
 
 
 @pytest.mark.parametrize("others", [(), ("torch",)])

@@ -13,7 +13,7 @@ from torch import nn  # noqa: E402 - after the skip
 from torch.nn import functional as F  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from autotrack.instrument import loader  # noqa: E402
+from autotrack.instrument import Integration, loader  # noqa: E402
 from autotrack.integrations.torch import devices  # noqa: E402
 from autotrack.recording import runs  # noqa: E402
 from autotrack.recording.tracker import tracker  # noqa: E402
@@ -116,7 +116,45 @@ def test_a_classifier_is_one_run_with_its_losses_epochs_and_facts(observed):
     assert run.metrics["loop/steps"] == 12
     assert run.metrics["loop/epochs"] == 3
     assert [artifact.name for artifact in run.artifacts] == ["model.txt"]
-    assert run.tags["autotrack.inferred"] == "runs, model, epochs, names, val/loss"
+    of_an_epoch = "epoch, time/epoch_s, time/data_wait_s, time/step_s, time/samples_per_s"
+    assert run.tags["autotrack.inferred"] == f"runs, model, epochs, names, {of_an_epoch}, val/loss"
+    assert run.inferred == {*of_an_epoch.split(", "), "val/loss"}  # not train/loss, nor lr
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_a_loss_that_was_multiplied_back_is_marked_as_concluded(observed, divided):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    means, losses = [], []
+    for number in range(8):
+        loss = F.cross_entropy(model(X), Y)
+        losses.append(loss.item())
+        if divided:
+            loss = loss / 4
+        loss.backward()
+        if number % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+            means.append(sum(losses) / 4)
+            losses.clear()
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == pytest.approx(means)
+    assert run.inferred == ({"train/loss"} if divided else set())
+
+
+def test_a_loss_without_its_step_is_not_told_of_a_fit_that_steps_later(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = classify(model, optimizer)
+    loss = F.cross_entropy(model(X), Y)
+    loss.backward()
+    with Integration("hosts", requires="torch>=2").begin("Host").within():
+        for _ in range(3):
+            F.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+    optimizer.step()
+    (run,) = [run for run in finished(observed) if run.kind == "torch"]
+    assert points(run, "train/loss") == [*losses, loss.item()]
 
 
 def test_a_run_ends_with_its_optimizer_and_goes_on_if_that_steps_again(observed):

@@ -135,3 +135,18 @@ def small_table(width):
 )
 def test_a_name_is_cut_after_what_weighs_less_has_gone(width, shown):
     assert small_table(width)[1] == shown
+
+
+def test_a_series_that_was_concluded_is_marked_and_others_are_not():
+    from rich.console import Console
+
+    from autotrack.cli.details import print_metrics
+    from autotrack.views import RunView, Stats
+
+    curve = Stats(count=1, last=0.5, last_step=0, first=0.5, first_step=0, min=0.5, max=0.5, mean=0.5)
+    told = {"tags": {"autotrack.inferred": "runs, val/loss"}, "metrics": {"val/loss": 0.5, "train/loss": 0.5, "runs": 1}}
+    run = RunView("r", "net", "e", "finished", None, 0.0, 1.0, None, statistics={"val/loss": curve, "train/loss": curve}, **told)
+    assert run.inferred == {"val/loss"}
+    printed = io.StringIO()
+    print_metrics(Console(file=printed, width=80), run)
+    assert [line.split()[0] for line in printed.getvalue().splitlines() if "inferred" in line] == ["val/loss"]

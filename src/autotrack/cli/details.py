@@ -136,9 +136,10 @@ def print_metrics(to: Console, run: RunView) -> None:
         stats = run.statistics.get(key)
         cells = [f"  {key}", words.number(run.metrics[key])]
         cells += [words.number(stats.min), words.number(stats.max), str(stats.count)] if stats else ["", "", ""]
+        cells.append("inferred" if key in run.inferred else "")
         rows.append([printing.styled("" if cell == "None" else cell) for cell in cells])
     right = [Column(title, rank, right=True) for title, rank in (("LAST", 0), ("MIN", 1), ("MAX", 1), ("POINTS", 2))]
-    printing.print_table(to, [Column("  KEY", least=16), *right], rows)
+    printing.print_table(to, [Column("  KEY", least=16), *right, Column("SOURCE", 3)], rows)
 
 
 def print_curves(to: Console, run: RunView, wanted: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from autotrack.guard import failed
 from autotrack.instrument import Integration, Observed, guarded
 from autotrack.instrument.patches import Patch
 from autotrack.integrations.lightning.declaration import OLDEST, ROOTS
@@ -35,10 +36,18 @@ def ears_of(name: str) -> Integration:
 
     @ears.wrap(f"{connector}.on_batch_start")
     def at_batch_start(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+        listening = LISTENERS.by_trainer
+
         def on_batch_start(connector: Any, *args: Any, **kwargs: Any) -> Any:
             started = original(connector, *args, **kwargs)
-            if patch.on:
-                batch_starts(connector.trainer, args, kwargs)
+            try:
+                trainer = connector.trainer
+                if patch.on and id(trainer) in listening:
+                    step = trainer.fit_loop.epoch_loop._batches_that_stepped + 1
+                    if not step % (trainer.log_every_n_steps or NEVER):
+                        batch_starts(trainer, args, kwargs)
+            except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
+                failed("hearing that a batch begins", error)
             return started
 
         return on_batch_start
@@ -89,11 +98,10 @@ def ears_of(name: str) -> Integration:
     return ears
 
 
-@guarded
 def batch_starts(trainer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """A batch of any loop is there; only of a step that will be logged something is noted."""
+    """A batch is there, of any loop, before a step that will be logged; of no other anything is noted."""
     listener = LISTENERS.of(trainer)
-    if listener is not None and not (trainer.fit_loop.epoch_loop._batches_that_stepped + 1) % (trainer.log_every_n_steps or NEVER):
+    if listener is not None:
         listener.step_begins(args[0] if args else kwargs["batch"])
 
 

@@ -253,28 +253,28 @@ class Listeners:
     """Who listens to which Trainer just now, by its identity."""
 
     def __init__(self) -> None:
-        self._by_trainer: dict[int, Listener] = {}
+        self.by_trainer: dict[int, Listener] = {}
 
     def add(self, trainer: Any, listener: Listener) -> None:
-        self._by_trainer[id(trainer)] = listener
+        self.by_trainer[id(trainer)] = listener
 
     def remove(self, trainer: Any) -> Listener | None:
-        return self._by_trainer.pop(id(trainer), None)
+        return self.by_trainer.pop(id(trainer), None)
 
     def of(self, trainer: Any) -> Listener | None:
         """The listener of a Trainer, unless it is muted."""
-        found = self._by_trainer.get(id(trainer))
+        found = self.by_trainer.get(id(trainer))
         return None if found is None or found.muted else found
 
     def here(self) -> Listener | None:
         """That of the fit that is open in this thread."""
-        if not self._by_trainer:
+        if not self.by_trainer:
             return None
         fit = current_fit()
-        return next((each for each in list(self._by_trainer.values()) if each.fit is fit and not each.muted), None)
+        return next((each for each in list(self.by_trainer.values()) if each.fit is fit and not each.muted), None)
 
     def even_muted(self, trainer: Any) -> Listener | None:
-        return self._by_trainer.get(id(trainer))
+        return self.by_trainer.get(id(trainer))
 
 
 LISTENERS = Listeners()

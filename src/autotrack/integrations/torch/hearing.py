@@ -41,6 +41,13 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
     def backward(
         tensors: Any, grad_tensors: Any = None, retain_graph: Any = None, create_graph: Any = False, grad_variables: Any = None, inputs: Any = None
     ) -> None:
+        if current_fit() is not None:  # the loop of a framework, which is heard elsewhere
+            ear = getattr(local, "ear", None)
+            if ear is not None and ear.ready is not None:
+                ear.gather()  # what the user's own loop said before waits for its step
+                ear.look_up()
+            original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+            return
         try:
             ear = local.ear
             if ear.code is None or ear.ready is not None:
@@ -59,7 +66,6 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
                 and type(tensors) is Tensor
                 and tensors.is_cpu
                 and inputs is None
-                and current_fit() is None
             ):
                 ear.ready = tensors.item()
                 return
@@ -145,7 +151,7 @@ def hear(ear: Ear, root: Any, frame: Any, inputs: Any) -> None:
     """A backward has returned that is not like the last one."""
     if torch._C._current_graph_task_id() != -1:
         return  # another one is running: reentrant checkpointing
-    if current_fit() is None and (inputs is None or reaches_a_parameter(inputs)):
+    if inputs is None or reaches_a_parameter(inputs):
         take(ear, root, frame)
     if ears.stepped_inside:
         step_afterwards(ear)
@@ -214,17 +220,16 @@ def hear_steps() -> Callable[[], None]:
 
     def after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            stepper = steppers[id(optimizer)]
-            ear = stepper.fast
-            value = ear.ready
-            if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr:
-                loop: Any = ear.loop
-                loop.step = step = loop.step + 1
-                ear.ready = None
-                loop.last = ear.say(value, step)
-                return
-        except KeyError:  # its first step
-            pass
+            stepper = steppers.get(id(optimizer))
+            if stepper is not None:
+                ear = stepper.fast
+                value = ear.ready
+                if value is not None and optimizer.param_groups[0]["lr"] is stepper.lr:
+                    loop: Any = ear.loop
+                    loop.step = step = loop.step + 1
+                    ear.ready = None
+                    loop.last = ear.say(value, step)
+                    return
         except Exception as error:  # noqa: BLE001 - the same as in backward
             failed(STEP, error)
         try:

@@ -31,6 +31,11 @@ MOST_PASSES = 8  # that are open in a thread at a time
 class Pass:
     """One iteration over a DataLoader."""
 
+    __slots__ = (
+        "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
+        "iterator", "loader", "loop", "name", "samples", "wait_s",
+    )  # fmt: skip
+
     def __init__(self, iterator: Any, loader: Any, ear: Ear, frame: FrameType | None) -> None:
         self.iterator = weakref.ref(iterator)
         self.loader = weakref.ref(loader)
@@ -202,6 +207,7 @@ def tell(each: Pass) -> None:
         samples = each.samples if each.is_exhausted and each.samples else each.batches * (each.batch_size or 0)
         if samples:
             told["time/samples_per_s"] = samples / took_s
+    loop.infer(*told)  # they rest on where the epoch began and ended
     loop.say(told, loop.step)
 
 

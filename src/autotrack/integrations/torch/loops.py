@@ -27,11 +27,17 @@ if TYPE_CHECKING:
 
 PROBATION = 16  # steps for which a loop of another optimizer is held back
 MOST_DESCRIBED = 20  # optimizers, and models, of one loop
-INFERRED = "autotrack.inferred"  # the tag that lists what was concluded, not told
+INFERRED = "autotrack.inferred"  # the tag that lists what was concluded, not told: in words, and series by their names
 
 
 class Loop:
     """One training: its optimizers, its iteration, its series."""
+
+    __slots__ = (  # at every step two of them change: in slots they lie together
+        "__weakref__", "before", "claimed", "datasets", "described", "epochs", "evaluation", "facts", "fast", "first", "fit", "followers",
+        "held", "inferred", "is_by_hand", "is_over", "last", "leftover", "models", "models_told", "newest", "open_epoch", "params", "place",
+        "primary", "roles", "scores", "series", "site", "step", "stepped", "steppers", "thread", "voices",
+    )  # fmt: skip
 
     def __init__(self, place: Place | None, before: Loop | None) -> None:
         self.before = before  # the loop that this one may be part of
@@ -244,7 +250,7 @@ class Loop:
         base.stepped = stepped | (base.stepped if self.step == 0 and start == base.step else set())
         base.step = start + self.step
         base.last = max(base.last, self.last)
-        base.infer("optimizers")
+        base.infer("optimizers", *(keys[word].key for word in self.inferred if word in keys))
         for key, value in self.facts.items():
             base.fact(key, value)
         if self.open_epoch is not None:

@@ -17,6 +17,11 @@ MOST_GROUPS = 50  # of which the learning rate is told
 class Stepper:
     """One optimizer. Held weakly; its loop ends when its last optimizer is gone."""
 
+    __slots__ = (
+        "born", "fast", "is_fed", "kind", "loop", "lr", "noted", "number", "optimizer", "params", "per_step", "place", "steps", "version",
+        "watched",
+    )  # fmt: skip
+
     def __init__(self, optimizer: Any) -> None:
         key, steppers = id(optimizer), ears.steppers
 

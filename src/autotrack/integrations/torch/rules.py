@@ -162,8 +162,10 @@ def settle(loop: Loop, stepper: Stepper | None, pending: list[tuple[Place, Any]]
         else:
             loop.fact("loop/backward_calls_per_step", max(len(said), loop.facts.get("loop/backward_calls_per_step", 1)))
             value = mean(said)
-        value = _undivided(loop, place, value, 0 if has_closure else len(heard))
-        _speak(loop, place, stepper, value)
+        undivided = _undivided(loop, place, value, 0 if has_closure else len(heard))
+        key = _speak(loop, place, stepper, undivided)
+        if undivided is not value or stepper is None:  # multiplied back, or at a step that was concluded
+            loop.infer(key)
 
 
 def _undivided(loop: Loop, place: Place, value: Any, calls: int) -> Any:
@@ -182,10 +184,12 @@ def _undivided(loop: Loop, place: Place, value: Any, calls: int) -> Any:
     return times(value, divisor)
 
 
-def _speak(loop: Loop, place: Place, stepper: Stepper | None, value: Any) -> None:
+def _speak(loop: Loop, place: Place, stepper: Stepper | None, value: Any) -> str:
+    """Tell it; the name of the series that it is told in."""
     voice = loop.voice(place, stepper)
     voice.series.last_step, voice.series.last_voice = loop.step, voice
     tell_later(loop, voice.series.key, value, loop.step, loop.last)
+    return voice.series.key
 
 
 def tell_later(loop: Loop, key: str, value: Any, step: int, at: float) -> None:
