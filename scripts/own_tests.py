@@ -4,8 +4,12 @@
     python scripts/own_tests.py accelerate|lightning|transformers SOURCE [tests/test_accelerator.py ...]
 
 scikit-learn's wheel brings its tests. Of the others SOURCE is the source of the installed version, by ``git clone --branch``; for Accelerate
-also its sdist (``pip download --no-deps --no-binary :all: accelerate``), those of the other two are without them. Tests that ask for a model
-or a dataset from the hub fail both ways, which is alike. One file runs in one process, at most ``FILE_S``.
+also its sdist (``pip download --no-deps --no-binary :all: accelerate``), those of the other two are without them. Its tests import ``parameterized``.
+Tests that ask for a model or a dataset from the hub fail both ways, which is alike. One file runs in one process, at most ``FILE_S``.
+
+On a CPU no test of these ended otherwise: 245 of Accelerate 1.15.0 (21 files of its sdist; one fails both ways), 83 of Lightning (order of hooks,
+callbacks, loggers, logging, signals, manual optimization) with 2.6.6, 28 of Transformers (callbacks, evaluation, checkpoints) with 5.24.0; of
+these two parts only, abridged, some from another version: five fail both ways.
 """
 
 from __future__ import annotations
