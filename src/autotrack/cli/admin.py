@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import click
@@ -42,8 +43,6 @@ def where(form: str) -> None:
 @prints
 def gc(older_than: str, dry_run: bool, form: str) -> None:
     """Remove deleted runs for good, and the files that no run needs any more."""
-    import time
-
     from autotrack.search import search_runs
 
     age_s = seconds(older_than)
@@ -68,11 +67,11 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
 
 
 def seconds(age: str) -> float:
-    """``30d`` in seconds."""
+    """``30d`` in seconds; not more than have passed since 1970."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", age)
     if match is None:
         raise click.BadParameter(f"{age!r} is no age; write 90s, 15m, 12h, 30d or 2w", param_hint="--older-than")
-    return float(match[1]) * UNITS_S[match[2]]
+    return min(float(match[1]) * UNITS_S[match[2]], time.time())
 
 
 def swept(found: Any) -> tuple[int, int]:
