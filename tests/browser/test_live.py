@@ -1,5 +1,6 @@
 """What is written while the page is open: on the screen within a second, nothing lost or doubled, no zoom or place lost."""
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -122,3 +123,23 @@ def test_a_hidden_tab_holds_no_connection(page, serve, train, tmp_path):
     assert any("/api/live" in url for url in closed)
     with page.expect_request(lambda r: "/api/live?cursor=" in r.url):
         page.evaluate(hide, False)
+
+
+def test_the_store_that_takes_the_place_of_a_deleted_one_is_shown_on_every_page(chromium, page, serve, train, tmp_path):
+    page.allowed += ("Failed to load resource", "ERR_INCOMPLETE")
+    folder = tmp_path / "s"
+    train(folder, 3, 0).wait()
+    address = serve(folder).url
+    run = page.request.get(f"{address}/api/runs").json()["runs"]["id"][0]
+    other = chromium.new_page()
+    page.goto(address)
+    page.wait_for_selector("text=1 run")
+    other.goto(f"{address}/?tab=run&run={run}")
+    other.wait_for_selector("h1, h2")
+    shutil.rmtree(folder)
+    page.wait_for_selector("text=trying again")
+    for _ in range(2):
+        train(folder, 3, 0).wait()
+    page.wait_for_selector("text=2 runs")
+    other.wait_for_selector("text=There is no such run in this store")
+    other.close()
