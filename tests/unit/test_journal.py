@@ -247,8 +247,8 @@ def test_segments_grow_and_go(mapped, tmp_path):
         lane.log({"x": 0.5}, step)
         if step % 5_000 == 0:
             sizes |= {path.stat().st_size for path in files(tmp_path)}
-    assert sizes == {FIRST_BYTES, 4 * FIRST_BYTES, SEGMENT_BYTES}
-    assert len(files(tmp_path)) == 3
+    assert sizes == {FIRST_BYTES, 4 * FIRST_BYTES, 16 * FIRST_BYTES, SEGMENT_BYTES}
+    assert len(files(tmp_path)) == 4
     found = batches(mapped)
     assert [step for batch in found for step, _ in points(batch.records)] == list(range(120_000))
     assert len(files(tmp_path)) == 1  # what is read is removed
@@ -332,10 +332,13 @@ def test_replay_steps_over_a_hole_and_numbers_as_the_living_would(mapped, tmp_pa
     assert [batch.first for batch in batches(mapped)] == [first]
 
 
-def test_an_exception_out_of_nowhere_loses_no_returned_call(closes_strays, mapped):
+@pytest.mark.parametrize("by", ["log", "curve"])
+def test_an_exception_out_of_nowhere_loses_no_returned_call(closes_strays, mapped, by):
     """Ctrl-C at any moment of a call: the calls that returned are there, and the reader is never stuck."""
     lane = mapped.lane("run")
-    lane.log({"x": 1.0}, 0)
+    curve = lane.curve("x")
+    say = (lambda step: curve(0.5, step)) if by == "curve" else (lambda step: lane.log({"x": 1.0, "new" if step % 97 == 0 else "y": 0.5}, step))
+    curve(0.5, 0)  # what is done once is done
     done, interrupted = [], 0
 
     def interrupt(number, frame):
@@ -349,7 +352,7 @@ def test_an_exception_out_of_nowhere_loses_no_returned_call(closes_strays, mappe
                 signal.setitimer(signal.ITIMER_REAL, random.random() * 3e-4 + 1e-6)
                 while True:
                     step += 1
-                    lane.log({"x": 1.0, "new" if step % 97 == 0 else "y": 0.5}, step)
+                    say(step)
                     done.append(step)
             except KeyboardInterrupt:
                 interrupted += 1
@@ -730,36 +733,6 @@ def test_curves_go_on_over_segments_beside_other_calls(journal):
     found = records(journal)
     assert [step for record in found if record.run_id == "run" for step in record.steps] == list(range(count))
     assert sum(record.count for record in found if record.run_id == "another") == -(-count // 100)
-
-
-def test_an_exception_out_of_nowhere_loses_no_point_of_a_curve(closes_strays, mapped):
-    say = mapped.lane("run").curve("x")
-    say(1.0, 0)  # what is done once is done
-    done, interrupted = [], 0
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        until, step = time.monotonic() + 1.0, 0
-        while time.monotonic() < until:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, random.random() * 3e-4 + 1e-6)
-                while True:
-                    step += 1
-                    say(0.5, step)
-                    done.append(step)
-            except KeyboardInterrupt:
-                interrupted += 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    mapped.tend()
-    found = [step for step, _ in points(records(mapped))]
-    assert interrupted > 50
-    assert set(done) <= set(found)
-    assert len(found) == len(set(found)) <= len(done) + interrupted
 
 
 def test_a_forked_child_goes_on_with_a_curve_in_its_own(mapped):

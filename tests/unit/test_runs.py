@@ -252,9 +252,7 @@ def test_as_a_decorator_each_call_is_a_run(tracked):
 
 
 def test_so_are_coroutines(tracked):
-    @autotrack.start_run(
-        "async",
-    )
+    @start_run("async")
     async def train(x):
         await asyncio.sleep(0)
         autotrack.log({"x": x})

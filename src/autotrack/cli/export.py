@@ -92,14 +92,14 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def back_up(source: Path, target: Path) -> None:
-    """Copy a SQLite database through its backup API: one moment of it, whatever is being written."""
+    """Copy a SQLite store whole.   Raises: AutotrackError if it cannot be read."""
     import sqlite3
-    from contextlib import closing
+
+    from autotrack.backends.migrations import copy
 
     try:
         with written_whole(target) as part:
-            with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as read, closing(sqlite3.connect(part)) as written:
-                read.backup(written)
+            copy(source, part)
             for end in ("-wal", "-shm"):  # of what is written over: SQLite would take them for the new one's
                 Path(f"{target}{end}").unlink(missing_ok=True)
     except sqlite3.Error as error:

@@ -42,7 +42,7 @@ from autotrack.recording.segments import (
     packed_json,
 )
 from autotrack.records import AnyRecord, Batch, RunEnded, RunNoted, RunStarted, to_wire
-from autotrack.values import checked_step, frozen_number
+from autotrack.values import checked_step, frozen_number, is_mapping
 
 logger = logging.getLogger("autotrack")
 
@@ -762,7 +762,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _flattened(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(metrics, Mapping):
+    if not is_mapping(metrics):
         raise TypeError(f"metrics are a mapping from names to numbers, not a {type(metrics).__name__}")
     flat: dict[str, Any] = {}
     _flatten(metrics, "", flat, 0)
@@ -773,7 +773,7 @@ def _flatten(metrics: Mapping[str, Any], prefix: str, flat: dict[str, Any], dept
     for key, value in metrics.items():
         if not isinstance(key, str) or not key:
             raise TypeError(f"a metric's name is text that is not empty, not {key!r}")
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             if depth > 30:
                 raise TypeError(f"metric {prefix + key!r} is nested too deep")
             _flatten(value, f"{prefix}{key}/", flat, depth + 1)

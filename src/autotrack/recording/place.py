@@ -102,8 +102,7 @@ def is_silent_rank() -> bool:
 
     A scheduler's variables alone (``SLURM_PROCID``, ``OMPI_*``) never silence.
     """
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0:
+    if (_rank_in_torch() or 0) > 0:
         return True
     if _number("WORLD_SIZE") <= 1:
         return False
@@ -114,8 +113,15 @@ def is_silent_rank() -> bool:
 
 def is_first_rank() -> bool:
     """Whether torch says that this process is the first of several that train together: the one that records, whoever started it."""
+    return _rank_in_torch() == 0
+
+
+def _rank_in_torch() -> int | None:
+    """The rank of this process, as torch says it; None where several do not train together."""
     distributed = sys.modules.get("torch.distributed")
-    return bool(distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() == 0)
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return None
+    return int(distributed.get_rank())
 
 
 def rank() -> dict[str, int]:

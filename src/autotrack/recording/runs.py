@@ -176,6 +176,10 @@ class Run:
             return
         self._tracker_for_files().uploads.take_file(self.id, source, checked_name(source.name if name is None else name), kind=kind, step=step)
 
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
+        """Keep a file of this content."""
+        self._tracker_for_files().uploads.take_bytes(self.id, content, checked_name(name), kind=kind)
+
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
         """Keep the file (or all files of the folder) that ``write(path)`` makes now, without copying it."""
         name = checked_name(name)
@@ -449,6 +453,9 @@ class SilentRun(Run):
     def note_table(self, name: str, rows: Any) -> None:
         """Nothing."""
 
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
+        """Nothing."""
+
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
         """Nothing."""
 
@@ -530,7 +537,7 @@ def _parent_id(parent: Run | RunView | str) -> str:
 
 
 def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
-    if not isinstance(tags, Mapping):
+    if not kept.is_mapping(tags):
         raise TypeError(f"tags are a mapping from names to texts, not a {type(tags).__name__}")
     return {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
 
