@@ -6,6 +6,7 @@ import time
 import pytest
 
 from autotrack.backends.opening import open_backend
+from autotrack.query import parse
 from autotrack.records import Batch, MetricsLogged, ParamsSet, RunEnded, RunNoted, RunStarted, TagsSet
 
 NOW = time.time()
@@ -143,6 +144,15 @@ def test_hostile_names_are_text_everywhere(page, serve, tmp_path):
         page.wait_for_timeout(700)
         assert page.evaluate("document.querySelectorAll('main img, main b b, main script').length") == 0
         assert "onerror" in page.locator("main").inner_text() or page.locator("[title*=onerror]").count(), tab
+
+
+def test_the_query_that_is_shown_as_an_example_is_one(page, serve, tmp_path):
+    write(tmp_path / "s", ("a" * 8, "one", {"val loss (mean)": [(0, 1.0), (1, 0.05)]}, {}))
+    page.goto(f"{serve(tmp_path / 's').url}/?tab=table")
+    page.wait_for_selector("#q[placeholder^=metrics]")
+    example = page.locator("#q").get_attribute("placeholder")
+    assert parse(example).where is not None
+    assert "`val loss (mean)`" in example
 
 
 def test_twelve_thousand_metrics_open(page, serve, tmp_path):

@@ -1,5 +1,6 @@
 """What is written while the page is open: on the screen within a second, nothing lost or doubled, no zoom or place lost."""
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -164,3 +165,23 @@ def test_an_axis_that_is_a_metric_follows_also_when_answers_take_longer_than_poi
     page.wait_for_function(f"() => ({CURVE})('now').x.length > {before} + 50", timeout=12_000)
     page.wait_for_timeout(3000)
     assert len(asked) - began <= 8
+
+
+def test_the_store_that_takes_the_place_of_a_deleted_one_is_shown_on_every_page(chromium, page, serve, train, tmp_path):
+    page.allowed += ("Failed to load resource", "ERR_INCOMPLETE")
+    folder = tmp_path / "s"
+    train(folder, 3, 0).wait()
+    address = serve(folder).url
+    run = page.request.get(f"{address}/api/runs").json()["runs"]["id"][0]
+    other = chromium.new_page()
+    page.goto(address)
+    page.wait_for_selector("text=1 run")
+    other.goto(f"{address}/?tab=run&run={run}")
+    other.wait_for_selector("h1, h2")
+    shutil.rmtree(folder)
+    page.wait_for_selector("text=trying again")
+    for _ in range(2):
+        train(folder, 3, 0).wait()
+    page.wait_for_selector("text=2 runs")
+    other.wait_for_selector("text=There is no such run in this store")
+    other.close()

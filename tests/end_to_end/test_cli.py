@@ -593,6 +593,7 @@ def test_gc_removes_for_good_what_was_deleted(own):
     assert json.loads(out("gc", "--older-than", "0d", "--json", cwd=own))["runs"] == 1
     assert "RandomForest" not in out("ls", "--deleted", cwd=own)
     assert "no age" in run("gc", "--older-than", "soon", cwd=own, check=2).stderr
+    assert "0 runs" in out("gc", "--older-than", f"{'9' * 400}w", cwd=own)
 
 
 # --- the store

@@ -48,6 +48,7 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
     if age_s is None:
         raise click.BadParameter(f"{older_than!r} is no age; write 90s, 15m, 12h, 30d or 2w", param_hint="--older-than")
     found = store()
+    age_s = min(age_s, time.time())  # there is nothing from before 1970
     before = time.time() - age_s
     going = search_runs(f"deleted <= {before}", limit=None)
     said: dict[str, Any] = {"runs": len(going), "files": 0, "bytes": 0}

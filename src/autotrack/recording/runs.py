@@ -537,7 +537,7 @@ def _parent_id(parent: Run | RunView | str) -> str:
 
 
 def _tags(tags: Mapping[str, Any]) -> dict[str, str | None]:
-    if not isinstance(tags, Mapping):
+    if not kept.is_mapping(tags):
         raise TypeError(f"tags are a mapping from names to texts, not a {type(tags).__name__}")
     return {kept.name_of(key): None if value is None else str(kept.param(kept.name_of(key), value)) for key, value in tags.items()}
 

@@ -18,7 +18,7 @@ export function Compare() {
     if (ids.length < 2) return undefined;
     let over = false, due = 0;
     const load = () => api.compare(ids).then(got => over || set({ key, got, problem: '' })).catch(error => over || set({ key, got: null, problem: error.message }));
-    const live = change => { if (change.runs.some(r => ids.includes(r.id)) || change.points.some(p => ids.includes(p[0]))) due ||= setTimeout(() => { due = 0; load(); }, 1500); };
+    const live = change => { if (change.anew || change.runs.some(r => ids.includes(r.id)) || change.points.some(p => ids.includes(p[0]))) due ||= setTimeout(() => { due = 0; load(); }, 1500); };
     load();
     runs.listeners.add(live);
     return () => { over = true; clearTimeout(due); runs.listeners.delete(live); };

@@ -23,7 +23,7 @@ async function refresh() {
   busy = false;
 }
 // What is live says that something changed; the overview is asked for again, at most every two seconds.
-runs.listeners.add(change => { if (change.runs.length) due ||= setTimeout(() => { due = 0; refresh(); }, 2000); });
+runs.listeners.add(change => { if (change.runs.length || change.anew) due ||= setTimeout(() => { due = 0; refresh(); }, 2000); });
 refresh();
 
 const open = name => ({ ...elsewhere, e: name, tab: 'charts' });

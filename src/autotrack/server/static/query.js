@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
+import { field } from './clauses.js';
 import { html } from './html.js';
 import { lessIsBetter } from './panels.js';
 import * as runs from './runs.js';
@@ -52,7 +53,7 @@ export function Query() {
     }
   };
   const clear = () => { ref.current.value = ''; clearTimeout(timer.current); shut(); go({ q: '' }); };
-  const hint = runs.facts.value.headline[0], example = hint ? `metrics.${hint} ${lessIsBetter(hint) ? '< 0.1' : '> 0.9'}` : "status = 'failed'";
+  const hint = runs.facts.value.headline[0], example = hint ? `${field('metrics.' + hint)} ${lessIsBetter(hint) ? '< 0.1' : '> 0.9'}` : "status = 'failed'";
   return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => look(e.target)} onBlur=${() => setTimeout(shut, 150)}
       spellcheck="false" autocomplete="off" autocapitalize="off" role="combobox" aria-expanded=${!!offer} aria-controls="q-offer" aria-autocomplete="list" aria-activedescendant=${offer ? 'q-' + on : undefined} aria-invalid=${!!problem}
       aria-label="Filter runs" placeholder=${example} />

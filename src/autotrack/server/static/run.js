@@ -23,9 +23,9 @@ function useRun(id) {
   useEffect(() => {
     if (!id) { set({ id, run: null, problem: '' }); return undefined; }
     let over = false, due = 0;
-    const load = () => api.run(id).then(run => over || set({ id, run, problem: '' })).catch(error => over || set(s => ({ ...s, id, problem: error.status === 404 ? 'There is no such run in this store.' : error.message })));
+    const load = () => api.run(id).then(run => over || set({ id, run, problem: '' })).catch(error => over || set(s => (error.status === 404 ? { id, run: null, problem: 'There is no such run in this store.' } : { ...s, id, problem: error.message })));
     const live = change => {
-      const mine = change.runs.some(r => r.id === id || r.parent === id) || change.points.some(p => p[0] === id) || change.stale.some(p => p[0] === id);
+      const mine = change.anew || change.runs.some(r => r.id === id || r.parent === id) || change.points.some(p => p[0] === id) || change.stale.some(p => p[0] === id);
       if (mine) due ||= setTimeout(() => { due = 0; load(); }, 1000);
     };
     load();

@@ -15,7 +15,7 @@ export const failed = signal(''); // why nothing could be loaded
 export const hits = signal(null); // numbers of the runs that the query lets through; null: all
 export const problem = signal(null); // {problem, at} of the query
 export const facts = signal({ params: [], metrics: [], tags: [], varying: [], headline: [], curves: [] });
-export const listeners = new Set(); // charts, run pages and home: called with each live change
+export const listeners = new Set(); // charts, run pages and home: called with each live change; `anew`: all may be another
 
 let searched = ''; // the query that was asked last
 let opened = null, stop = null, wanted = new Set(), pending = null, kept = new Map();
@@ -57,6 +57,7 @@ export async function open(experiment) {
   for (const name of first) ask(name);
   if (stop) stop();
   stop = api.live(got.cursor, { state: s => { online.value = s; }, change: arrived, reset: () => open(opened) });
+  if (same) for (const listener of listeners) listener({ runs: [], points: [], stale: [], anew: true });
 }
 
 const FIELDS = ['number', 'id', 'name', 'status', 'error', 'started', 'ended', 'parent', 'kind', 'fold', 'host', 'experiment', 'notes'];
