@@ -16,7 +16,8 @@ from autotrack.backends.memory import MemoryBackend
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.records import ArtifactStored, MetricsLogged, ParamsSet, RunEnded, RunNoted, RunStarted, TagsSet
 from autotrack.server import app, page
-from autotrack.testing.backend_contract import DAY, EXAMPLES, T, Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import DAY, EXAMPLES, T, logged, started
 
 HERE = "http://127.0.0.1:7007"
 FILES = {"/": page.Packed(b"<!doctype html>", b"", '"1"', "text/html; charset=utf-8")}
