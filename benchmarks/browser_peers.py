@@ -11,6 +11,7 @@ release of the mouse after a drag over the middle third of a chart. *Own files*,
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -25,7 +26,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from measure import show
 
 HERE = Path(__file__).resolve().parent
 STILL_S, LONGEST_S, IDLE_S = 2.0, 150.0, 10.0
@@ -36,7 +36,7 @@ SIZES = {"runs": (1_000, 40), "curves": (100, 100_000)}
 @dataclass(frozen=True)
 class Peer:
     """``table``, ``charts``: the path of a view and the selector of what it shows when it is there. ``first``: what a person clicks to see any
-    chart. ``plot``: where to drag.
+    chart. ``plot``: where to drag. ``read``: what lists the runs that a server has read from its files so far.
     """
 
     command: tuple[str, ...]
@@ -44,6 +44,7 @@ class Peer:
     charts: tuple[str, str]
     plot: str
     first: str = ""
+    read: str = ""
 
 
 BIN = Path(sys.executable).parent
@@ -72,6 +73,7 @@ PEERS = {
         ("/#timeseries", "scalar-card tb-data-table-content-row"),
         "scalar-card line-chart .series-view",
         "runs-data-table input[type=checkbox]",  # more than 40 runs are not drawn by itself
+        "/data/runs",
     ),
 }
 
@@ -199,6 +201,10 @@ def drawing(browser) -> float:
     return sum(one["cpuTime"] for one in told["processInfo"])
 
 
+def say(what: str, figure: str) -> None:
+    print(f"  {what:<52} {figure}", flush=True)
+
+
 def measured(playwright, peer: str, kinds: list[str], port: int, look: Path | None) -> None:
     about = PEERS[peer]
     for kind in kinds:
@@ -208,7 +214,14 @@ def measured(playwright, peer: str, kinds: list[str], port: int, look: Path | No
         words |= {"last": str(count - 1), "name": "convnext-10" if kind == "runs" else "long-1"}
         with serving(peer, store, port) as (address, process, begun):
             views = {"table": about.table, "charts": about.charts} if kind == "runs" else {"charts": about.charts}
-            rows = [("the server answers after the command", f"{begun:.2f} s")]
+            print(f"\n{peer}, {count:,} runs x {points:,} points{' x 20 metrics, 50 params' if kind == 'runs' else ''}")
+            say("the server answers after the command", f"{begun:.2f} s")
+            if about.read:
+                began = time.perf_counter()
+                while len(json.loads(urllib.request.urlopen(address + about.read, timeout=30).read())) < count:
+                    time.sleep(0.1)
+                say("it has read the runs after", f"{time.perf_counter() - began + begun:.1f} s")
+                time.sleep(5)  # and their last points
             for view, (path, there) in views.items():
                 figures = []
                 while len(figures) < ROUNDS and sum(ready for _, ready in figures) < SLOW_S:
@@ -222,23 +235,22 @@ def measured(playwright, peer: str, kinds: list[str], port: int, look: Path | No
                 if look:
                     page.screenshot(path=look / f"{peer}-{kind}-{view}.png")
                 paint, ready = (statistics.median(column) for column in zip(*figures, strict=True))
-                rows.append((f"{view}: first paint, ready", f"{paint:.2f}, {ready:.2f} s"))
-                rows.append((f"{view}: sent", sent))
+                say(f"{view}: first paint, ready", f"{paint:.2f}, {ready:.2f} s")
+                say(f"{view}: sent", sent)
                 if view == "charts":
                     if kind == "curves":
                         zooms = zoomed(page, picture, about.plot)
-                        rows.append(("a zoom, median (each)", f"{statistics.median(zooms):.0f} ms ({', '.join(f'{z:.0f}' for z in zooms)})"))
+                        say("a zoom, median (each)", f"{statistics.median(zooms):.0f} ms ({', '.join(f'{z:.0f}' for z in zooms)})")
                         if look:
                             page.screenshot(path=look / f"{peer}-{kind}-zoomed.png")
                     picture.stop()
+                    page.wait_for_timeout(5000)
                     shown, served = drawing(browser), spent(process)
                     page.wait_for_timeout(IDLE_S * 1000)
                     shown, served = drawing(browser) - shown, spent(process) - served
-                    rows.append(("at rest: browser, server", f"{shown / IDLE_S:.1%}, {served / IDLE_S:.1%} of a core"))
-                    rows.append(("memory of the server", f"{own_memory(process):.0f} MB"))
+                    say("at rest: browser, server", f"{shown / IDLE_S:.1%}, {served / IDLE_S:.1%} of a core")
+                    say("memory of the server", f"{own_memory(process):.0f} MB")
                 browser.close()
-            show(f"{peer}, {count:,} runs x {points:,} points{' x 20 metrics, 50 params' if kind == 'runs' else ''}", rows)
-            sys.stdout.flush()
 
 
 def main(*peers: str) -> None:
