@@ -1,15 +1,17 @@
 """The page in headless Chromium against a real server on real stores: ready, scroll, sort, filter, zoom, idle, memory, size.
 
-    python benchmarks/browser.py [RUNS10K]      makes stores of 1,000 and RUNS10K (10,000) runs, and of 100 long curves
+    python benchmarks/browser.py [tables|curves] [RUNS10K] [POINTS]
+
+makes stores of 1,000 and RUNS10K (10,000) runs, and of 100 curves of POINTS (1,000,000) points.
 
 Software rendering on shared cores: compare figures with each other, not with a laptop. Each is a median of several.
 """
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -23,7 +25,7 @@ import psutil
 from measure import folder, verdict
 
 ROOT = Path(__file__).resolve().parents[1]
-ROUNDS = 5
+ROUNDS, IDLE_S = 5, 10
 
 READY = """() => new Promise(done => { const look = () => {
   const plots = [...document.querySelectorAll('.plot')].filter(p => p.curves?.near);
@@ -39,6 +41,8 @@ FILTER = "async q => {" + PAINTED + """const { turn } = await import('./state.js
   turn({ q }); while (runs.hits.value === before) await new Promise(d => setTimeout(d, 1)); await painted(); return performance.now() - began; }"""  # noqa: E501
 ZOOM = "async ([a, b]) => {" + PAINTED + """const { go } = await import('./state.js'), plot = document.querySelector('.plot'), before = plot.curves.have, began = performance.now();
   go({ x0: String(a), x1: String(b) }); while (plot.curves.have === before) await new Promise(d => setTimeout(d, 1)); await painted(); return performance.now() - began; }"""  # noqa: E501
+HIDE = """() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+  document.dispatchEvent(new Event('visibilitychange')); }"""
 DRAW = """async () => { const { spent } = await import('./chart.js'), c = document.querySelector('.plot').chart, out = [];
   for (let i = 0; i < 12; i++) { c.draw(); out.push(spent.last); } return out.sort((a, b) => a - b)[6]; }"""
 
@@ -47,8 +51,8 @@ ALL_THERE = """() => { const p = document.querySelector('.plot');
 
 
 @contextmanager
-def serving(store: Path) -> Iterator[tuple[str, psutil.Process, float]]:
-    command = [sys.executable, "-m", "autotrack", "ui", "--no-open", "--port", "0", "--uri", f"sqlite:///{store}/autotrack.db"]
+def serving(store: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, psutil.Process, float]]:
+    command = [sys.executable, "-m", "autotrack", "ui", "--no-open", "--port", "0", "--host", host, "--uri", f"sqlite:///{store}/autotrack.db"]
     began = time.perf_counter()
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env)
@@ -61,57 +65,72 @@ def serving(store: Path) -> Iterator[tuple[str, psutil.Process, float]]:
         server.wait()
 
 
-def main(many: int = 10_000, points: int = 1_000_000) -> None:
+def main(*asked: str) -> None:
     from playwright.sync_api import sync_playwright
 
+    kinds = [kind for kind in asked if kind in ("tables", "curves")] or ["tables", "curves"]
+    many, points = [int(number) for number in asked if number.isdigit()] or [10_000, 1_000_000]
     with sync_playwright() as playwright, folder() as base:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        if "tables" in kinds:
+            tables(base, browser, many)
+            weigh(browser, prepared(base, "runs-1000", lambda at: page_store.write(at, 1_000, 40)))
+        if "curves" in kinds:
+            curves(base, browser, points)
+        browser.close()
 
-        def new():
-            return browser.new_page(viewport={"width": 1440, "height": 900})
 
-        for runs, ready_s in ((1_000, 1.0), (many, 1.5)):
-            store = prepared(Path(base), f"runs-{runs}", lambda at, n=runs: page_store.write(at, n, 40))
-            with serving(store) as (url, process, begun_s):
-                print(f"\n{runs:,} runs x 50 params x 20 metrics")
-                verdict("the server answers after the command", begun_s, 1.5, "s")
-                opened = [opens(new, f"{url}?e=vision/imagenet") for _ in range(ROUNDS)]
-                page = new()
-                sent = weigh(page, f"{url}?e=vision/imagenet")
-                verdict("sent until ready, gzipped, without answers of the API", sent / 1000, 60, "kB")
-                page.close()
-                verdict("first paint", statistics.median(paint for paint, _ in opened), 0.5 if runs == 1_000 else 0.7, "s")
-                verdict("ready with charts", statistics.median(ready for _, ready in opened), ready_s, "s")
-                page = new()
-                page.goto(f"{url}?e=vision/imagenet&tab=table")
-                page.wait_for_selector(".tr")
-                page.wait_for_timeout(1500)
-                verdict("scroll the table, 40 px a frame", page.evaluate(SCROLL), 50, "frames/s", at_least=True)
-                page.evaluate("() => { document.querySelector('.table').scrollTop = 0; }")
-                page.wait_for_timeout(300)
-                verdict("sort, painted", statistics.median(page.evaluate(SORT, name) for name in ("val/acc", "name", "val/f1") * 2), 100, "ms")
-                asked = [f"metrics.val/acc > {0.5 + i / 50} and params.lr < 0.1" for i in range(6)]
-                verdict("filter, painted", statistics.median(page.evaluate(FILTER, q) for q in asked), 100, "ms")
-                cpu = process.cpu_times()
-                page.wait_for_timeout(5000)
-                after = process.cpu_times()
-                verdict("idle with a page open: server", (after.user + after.system - cpu.user - cpu.system) / 5 * 100, 1, "%")
-                verdict("resident memory of the server", process.memory_info().rss / 1e6, 150, "MB")
-                page.close()
-        store = prepared(Path(base), "curves", lambda at: page_store.write_curves(at, 100, points))
-        with serving(store) as (url, process, _):
-            print(f"\n100 runs x {points:,} points")
-            page = new()
-            page.goto(f"{url}?e=long&draw=100")
-            page.wait_for_function(ALL_THERE, timeout=600_000)
-            verdict("draw 100 curves", page.evaluate(DRAW), 30, "ms")
-            windows = [(points // 10 * i, points // 10 * i + points // share) for i, share in enumerate((2, 5, 20, 100, 1000, 4, 10))]
-            zooms = [page.evaluate(ZOOM, window) for window in windows]
-            print("  zooms, ms:", ", ".join(f"{z:.0f}" for z in zooms))
-            verdict("zoom to screen, median", statistics.median(zooms), 300, "ms")
+def new(browser):
+    return browser.new_page(viewport={"width": 1440, "height": 900})
+
+
+def tables(base: Path, browser, many: int) -> None:
+    for runs, ready_s in ((1_000, 1.0), (many, 1.5)):
+        store = prepared(base, f"runs-{runs}", lambda at, n=runs: page_store.write(at, n, 40))
+        with serving(store) as (url, process, begun_s):
+            print(f"\n{runs:,} runs x 50 params x 20 metrics")
+            verdict("the server answers after the command", begun_s, 1.5, "s")
+            opened = [opens(browser, f"{url}?e=vision/imagenet") for _ in range(ROUNDS)]
+            verdict("first paint", statistics.median(paint for paint, _ in opened), 0.5 if runs == 1_000 else 0.7, "s")
+            verdict("ready with charts", statistics.median(ready for _, ready in opened), ready_s, "s")
+            page = new(browser)
+            page.goto(f"{url}?e=vision/imagenet&tab=table")
+            page.wait_for_selector(".tr")
+            page.wait_for_timeout(1500)
+            verdict("scroll the table, 40 px a frame", page.evaluate(SCROLL), 50, "frames/s", at_least=True)
+            page.evaluate("() => { document.querySelector('.table').scrollTop = 0; }")
+            page.wait_for_timeout(300)
+            verdict("sort, painted", statistics.median(page.evaluate(SORT, name) for name in ("val/acc", "name", "val/f1") * 2), 100, "ms")
+            asked = [f"metrics.val/acc > {0.5 + i / 50} and params.lr < 0.1" for i in range(6)]
+            verdict("filter, painted", statistics.median(page.evaluate(FILTER, q) for q in asked), 100, "ms")
+            for state in ("shown", "hidden"):  # headless Chromium shows every tab: a hidden one is told that it is, and not slowed down by it
+                if state == "hidden":
+                    page.evaluate(HIDE)
+                page.wait_for_timeout(1000)
+                cpu, drawn = sum(process.cpu_times()[:2]), browser_cpu(browser)
+                page.wait_for_timeout(IDLE_S * 1000)
+                server, drawn = sum(process.cpu_times()[:2]) - cpu, browser_cpu(browser) - drawn
+                verdict(f"at rest, the page {state}: server", server / IDLE_S * 100, 1, "%")
+                verdict(f"at rest, the page {state}: its process", drawn / IDLE_S * 100, 1, "%")
             verdict("resident memory of the server", process.memory_info().rss / 1e6, 150, "MB")
             page.close()
-        browser.close()
+
+
+def curves(base: Path, browser, points: int) -> None:
+    store = prepared(base, f"curves-{points}", lambda at: page_store.write_curves(at, 100, points))
+    with serving(store) as (url, process, _):
+        print(f"\n100 runs x {points:,} points")
+        page = new(browser)
+        page.goto(f"{url}?e=long&draw=100")
+        page.wait_for_function(ALL_THERE, timeout=600_000)
+        verdict("draw 100 curves", page.evaluate(DRAW), 30, "ms")
+        shares = (2, 5, 20, 60, 100, 200, 1000, 4, 10)
+        windows = [(points // 10 * i, points // 10 * i + points // share) for i, share in enumerate(shares)]
+        zooms = [page.evaluate(ZOOM, window) for window in windows]
+        print("  zooms, ms:", ", ".join(f"{z:.0f} (of {points // share:,} steps)" for z, share in zip(zooms, shares, strict=True)))
+        verdict("zoom to screen, median", statistics.median(zooms), 300, "ms")
+        verdict("resident memory of the server", process.memory_info().rss / 1e6, 150, "MB")
+        page.close()
 
 
 def prepared(base: Path, name: str, make) -> Path:
@@ -123,20 +142,41 @@ def prepared(base: Path, name: str, make) -> Path:
     return store
 
 
-def weigh(page, url: str) -> int:
-    """Bytes of the page's own files that are sent, packed, until its charts are ready."""
-    files: dict[str, bytes] = {}
-    page.on("response", lambda r: None if "/api/" in r.url or r.url in files else files.setdefault(r.url, b""))
-    page.goto(url, wait_until="commit")
-    page.evaluate(READY)
-    for address in list(files):  # what comes later, when the browser has time, does not count
-        files[address] = gzip.compress(page.request.get(address).body(), 9)
-    return sum(map(len, files.values()))
+def weigh(browser, store: Path) -> None:
+    """Bytes of the page's own files until its charts are ready, as they come over a network (on one machine the server packs nothing)."""
+    places = (place for card in psutil.net_if_addrs().values() for place in card if place.family == socket.AF_INET)
+    address = next((place.address for place in places if not place.address.startswith("127.")), None)
+    if address is None:
+        print("  this machine has no address but its own: what is sent over a network is not measured")
+        return
+    kinds, sent, bodies = {}, {}, {}
+    with serving(store, address) as (url, _, _):
+        page = new(browser)
+        page.goto(url)  # with the token, which becomes a cookie
+        cdp = page.context.new_cdp_session(page)
+        cdp.on("Network.responseReceived", lambda told: kinds.update({told["requestId"]: told["type"]}))
+        cdp.on("Network.dataReceived", lambda told: bodies.update({told["requestId"]: bodies.get(told["requestId"], 0) + told["encodedDataLength"]}))
+        cdp.on("Network.loadingFinished", lambda told: sent.update({told["requestId"]: told["encodedDataLength"]}))
+        cdp.send("Network.enable")
+        cdp.send("Network.clearBrowserCache")
+        page.goto(url.partition("?")[0] + "?e=vision/imagenet", wait_until="commit")
+        page.evaluate(READY)
+        own = [asked for asked in sent if kinds.get(asked) not in ("XHR", "Fetch", "EventSource")]
+        body = sum(bodies.get(asked, 0) for asked in own)
+        verdict(f"the {len(own)} files of the page, as sent until ready", body / 1000, 60, "kB")
+        print(f"       and the headers of these answers: {sum(sent[asked] for asked in own) / 1000 - body / 1000:.1f} kB")
+        page.close()
 
 
-def opens(new, url: str) -> tuple[float, float]:
+def browser_cpu(browser) -> float:
+    """CPU seconds of the processes that run pages, so far."""
+    told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    return sum(one["cpuTime"] for one in told["processInfo"] if one["type"] == "renderer")
+
+
+def opens(browser, url: str) -> tuple[float, float]:
     """Seconds from navigation to the first paint, and until every chart near the screen is drawn; in a page of its own, without cache."""
-    page = new()
+    page = new(browser)
     page.goto(url, wait_until="commit")
     ready = page.evaluate(READY) / 1000
     paint = page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN") / 1000
@@ -145,4 +185,4 @@ def opens(new, url: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])

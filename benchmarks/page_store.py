@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from autotrack.backends.opening import open_backend
 from autotrack.records import Batch, MetricsLogged, ParamsSet, RunEnded, RunStarted, SummarySet, TagsSet
 
@@ -77,24 +79,30 @@ def write_curves(folder: Path, runs: int, points: int, experiment: str = "long")
     """One curve a run, noisy, with one wrong step in it."""
     folder.mkdir(parents=True, exist_ok=True)
     backend = open_backend(f"sqlite:///{folder / 'autotrack.db'}")
-    chance, number, lot = random.Random(3), 1, 20_000
+    number, lot = 1, 20_000
     for i in range(runs):
         run_id, began = f"c{i:07x}", time.time() - 86_400
         told = RunStarted(run_id, began, experiment, f"long-{i + 1}", kind="torch"), ParamsSet(run_id, began, {"lr": 10 ** -(1 + i % 5)})
         backend.write(Batch("benchmark", number, told))
         number += 2
-        spike = chance.randrange(points)
+        values = curve(i, points)
         for start in range(0, points, lot):
             steps = list(range(start, min(points, start + lot)))
-            values = [3 / (1 + step / (points / 12)) + 0.1 * (i % 10) + chance.gauss(0, 0.03) for step in steps]
-            if start <= spike < start + len(steps):
-                values[spike - start] = 9.0
-            logged = MetricsLogged(run_id, began, ("train/loss",), steps, [began + step * 0.05 for step in steps], [values])
+            times = [began + step * 0.05 for step in steps]
+            logged = MetricsLogged(run_id, began, ("train/loss",), steps, times, [values[start : start + lot].tolist()])
             backend.write(Batch("benchmark", number, (logged,)))
             number += logged.count
         backend.write(Batch("benchmark", number, (RunEnded(run_id, began + points * 0.05, "finished"),)))
         number += 1
     backend.close()
+
+
+def curve(i: int, points: int) -> np.ndarray:
+    """The values of the i-th long curve, at the steps 0, 1, 2 …"""
+    chance = np.random.default_rng(i)
+    values = 3 / (1 + np.arange(points) / (points / 12)) + 0.1 * (i % 10) + chance.normal(0, 0.03, points)
+    values[chance.integers(points)] = 9.0
+    return values
 
 
 if __name__ == "__main__":
