@@ -335,3 +335,22 @@ def test_small_answers_are_not_held_back():
     """Without the protocol in the socket's making asyncio leaves Nagle's algorithm on, and each answer waits 40 ms for an acknowledgement."""
     with serving_module.free("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
         assert (listening.proto, accepted.proto) == (socket.IPPROTO_TCP, socket.IPPROTO_TCP)
+
+
+def test_looking_where_nothing_was_recorded_makes_no_store_and_what_comes_is_shown(tmp_path):
+    with serving(tmp_path) as (_, url):
+        assert httpx.get(f"{url}/api/home").json()["experiments"] == []
+        before = httpx.get(f"{url}/api/runs").json()["cursor"]
+        assert list(tmp_path.iterdir()) == []
+        program = "import autotrack; autotrack.start_run('first').log({'loss': 1.0}); autotrack.flush()"
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True)
+        assert httpx.get(f"{url}/api/runs").json()["runs"]["name"] == ["first"]
+        with httpx.stream("GET", f"{url}/api/live", params={"cursor": before}) as stream:
+            assert next(line for line in stream.iter_lines() if line.startswith("event:")) == "event: reset"
+
+
+def test_a_view_that_is_saved_before_anything_was_recorded_is_kept(tmp_path):
+    with serving(tmp_path) as (_, url):
+        httpx.post(f"{url}/api/views", json={"name": "mine", "query": "?s=0"}).raise_for_status()
+        assert [view["name"] for view in httpx.get(f"{url}/api/views").json()["views"]] == ["mine"]
+        assert httpx.get(f"{url}/api/home").json()["experiments"] == []

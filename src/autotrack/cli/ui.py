@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -13,6 +13,9 @@ from autotrack.errors import AutotrackError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from autotrack.backends.protocol import Backend
+    from autotrack.recording.tracker import Tracker
 
 
 class NotInstalled(AutotrackError):
@@ -40,7 +43,7 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     listening = serving.free(host, serving.PORT if port is None else port)
     token = None if safety.is_loopback(host) else new_token()
     gate, live = app.make(
-        found.backend,
+        there_or_awaited(found),
         found.artifacts,
         staging=None if found.local is None else found.local / "staging",
         place=place(found.settings.uri),
@@ -59,6 +62,15 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
             webbrowser.open(url(host, address[1], token))
 
     serving.serve(gate, live, listening, ready)
+
+
+def there_or_awaited(found: Tracker) -> Backend:
+    """The store; where there is none yet, one that is empty until somebody makes it: looking makes none."""
+    from autotrack.server.awaited import Awaited
+    from autotrack.settings import database
+
+    path = database(found.settings.uri)
+    return found.backend if path is None or path.exists() else cast("Backend", Awaited(path, lambda: found.backend))
 
 
 def check_parts() -> None:
