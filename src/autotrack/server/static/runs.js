@@ -178,7 +178,7 @@ function arrived(change) {
 // A run falls silent without a word: while some run, the store is asked now and then which are lost.
 setInterval(async () => {
   if (document.hidden || !running.peek()) return;
-  const mine = table, got = await api.search(opened, "status = 'lost'").catch(() => null);
+  const mine = table, got = await api.lost(opened).catch(() => null);
   const silent = got && mine === table ? got.rows.map(number => table.byNumber.get(number)).filter(row => table.status[row] === 'running') : [];
   if (!silent.length) return;
   for (const row of silent) table.status[row] = 'lost';
