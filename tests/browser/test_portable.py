@@ -107,6 +107,19 @@ def test_what_differs_between_the_runs(view):
     view.wait_for_selector(".list")
 
 
+def test_a_run_that_was_running_stays_so(view):
+    view.clock.install()
+    view.reload()
+    view.wait_for_function(DRAWN, timeout=20_000)
+    name = view.locator(".list-item a").first.inner_text()
+    view.evaluate("""async name => { const { table } = await import('autotrack/runs.js'); table.status[table.name.indexOf(name)] = 'running';
+        (await import('autotrack/runs.js')).rev.value++; }""", name)
+    view.wait_for_selector(".mark.running")
+    view.clock.fast_forward(130_000)
+    view.wait_for_timeout(300)
+    assert view.locator(".mark.running").count() == 1
+
+
 def test_it_prints_without_its_tools(view):
     view.emulate_media(media="print")
     assert not view.locator(".bar").is_visible()

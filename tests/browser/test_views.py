@@ -173,6 +173,14 @@ def test_keys_lead_everywhere_and_the_help_lists_them(page, forty):
     assert page.input_value("#q") == "j"
 
 
+def test_no_number_of_the_table_is_cut_off(page, forty):
+    page.goto(f"{forty.url}/{HERE}&tab=table&cols=params.lr,metrics.val/acc")
+    page.wait_for_selector(".tr .cell.num")
+    page.wait_for_function("() => [...document.querySelectorAll('.tr .cell.num')].some(c => c.title.length > 12)")
+    cut = "() => [...document.querySelectorAll('.tr .cell.num')].filter(c => c.scrollWidth > c.clientWidth).map(c => c.innerText)"
+    assert page.evaluate(cut) == []
+
+
 def test_a_phone_has_one_column_and_the_list_behind_a_button(page, forty):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{forty.url}/{HERE}")

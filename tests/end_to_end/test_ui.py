@@ -360,3 +360,22 @@ def test_a_store_that_takes_the_place_of_a_deleted_one_is_shown_and_open_pages_a
         with httpx.stream("GET", f"{address}/api/live", timeout=20, headers={"last-event-id": cursor}) as live:
             assert next(line for line in live.iter_lines() if line.startswith("event")) == "event: reset"
         assert names() == ["new"]
+
+
+def test_looking_where_nothing_was_recorded_makes_no_store_and_what_comes_is_shown(tmp_path):
+    with serving(tmp_path) as (_, url):
+        assert httpx.get(f"{url}/api/home").json()["experiments"] == []
+        before = httpx.get(f"{url}/api/runs").json()["cursor"]
+        assert list(tmp_path.iterdir()) == []
+        program = "import autotrack; autotrack.start_run('first').log({'loss': 1.0}); autotrack.flush()"
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment(), check=True)
+        assert httpx.get(f"{url}/api/runs").json()["runs"]["name"] == ["first"]
+        with httpx.stream("GET", f"{url}/api/live", params={"cursor": before}) as stream:
+            assert next(line for line in stream.iter_lines() if line.startswith("event:")) == "event: reset"
+
+
+def test_a_view_that_is_saved_before_anything_was_recorded_is_kept(tmp_path):
+    with serving(tmp_path) as (_, url):
+        httpx.post(f"{url}/api/views", json={"name": "mine", "query": "?s=0"}).raise_for_status()
+        assert [view["name"] for view in httpx.get(f"{url}/api/views").json()["views"]] == ["mine"]
+        assert httpx.get(f"{url}/api/home").json()["experiments"] == []

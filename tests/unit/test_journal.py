@@ -247,8 +247,8 @@ def test_segments_grow_and_go(mapped, tmp_path):
         lane.log({"x": 0.5}, step)
         if step % 5_000 == 0:
             sizes |= {path.stat().st_size for path in files(tmp_path)}
-    assert sizes == {FIRST_BYTES, 4 * FIRST_BYTES, 16 * FIRST_BYTES, SEGMENT_BYTES}
-    assert len(files(tmp_path)) == 4
+    assert sizes == {FIRST_BYTES, 4 * FIRST_BYTES, SEGMENT_BYTES}
+    assert len(files(tmp_path)) == 3
     found = batches(mapped)
     assert [step for batch in found for step, _ in points(batch.records)] == list(range(120_000))
     assert len(files(tmp_path)) == 1  # what is read is removed

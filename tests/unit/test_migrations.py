@@ -2,6 +2,7 @@
 a step from 2 to 3 meets a store of version 2, which the code of today made. What older programs really made lies beside it, as SQL.
 """
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -164,6 +165,24 @@ def test_a_store_of_version_1_is_upgraded_and_keeps_everything(tmp_path):
     assert store.tail(store.tail(None).cursor).runs == []
     store.close()
     new.close()
+
+
+def test_a_store_of_version_1_that_cannot_be_written_is_read_as_it_is(tmp_path, monkeypatch):
+    path = made_by(1, tmp_path)
+    before = path.read_bytes()
+    new = SqliteBackend(tmp_path / "new.db")
+    Teller(new).tell(*EXAMPLES)
+    new.delete(["g"])
+    wanted = told(new), [curve.mean.tolist() for curve in new.buckets(["a"], ["loss"], points=16)], new.keys()
+    new.close()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    store = SqliteBackend(path)
+    assert (told(store), [curve.mean.tolist() for curve in store.buckets(["a"], ["loss"], points=16)], store.keys()) == wanted
+    assert store.saved_views() == []
+    assert store.tail(store.tail(None).cursor).runs == []
+    store.close()
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir() if each.name.startswith(path.name)) == [path.name]
 
 
 def test_a_program_of_version_1_goes_on_writing_an_upgraded_store(tmp_path, monkeypatch):

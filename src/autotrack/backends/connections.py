@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autotrack.backends import deadline
-from autotrack.backends.migrations import committing, is_readable, prepare
+from autotrack.backends.migrations import committing, fill_in, is_readable, prepare
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
 LOCK_S = 1.0  # how long we wait for another writer before we say so; our own writer tries again
@@ -30,7 +30,7 @@ _WRITER = (
     "synchronous = normal", "foreign_keys = on", "cache_size = -8192", "temp_store = memory", "journal_size_limit = 67108864",
     f"busy_timeout = {TRY_MS}",
 )  # fmt: skip
-_READER = ("query_only = on", "cache_size = -8192", "temp_store = memory")
+_READER = ("cache_size = -8192", "temp_store = memory")
 # What SQLite's own words say of a store that may be there again in a moment. (Codes come with Python 3.11.)
 _PASSING = ("locked", "busy", "full", "readonly", "disk i/o", "unable to open", "interrupted")
 _DAMAGED = ("malformed", "not a database", "corrupt", "encrypted")
@@ -166,7 +166,7 @@ class Connections:
             self._can_write = not self.path.exists() or (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
             if not self._is_ready():
                 if not self._can_write:
-                    raise BackendError(f"{self.path} holds no store, or one of an older version that must be upgraded, and it cannot be written")
+                    raise BackendError(f"{self.path} holds no store, and none can be made there: it cannot be written")
                 with self._lock:
                     if self._writer is None:
                         self._writer = self._open_writer()
@@ -193,6 +193,9 @@ class Connections:
         db = _connect(f"{self.path.absolute().as_uri()}?mode={mode}", 5.0)
         for pragma in _READER:
             db.execute(f"pragma {pragma}")
+        if not self._can_write:
+            fill_in(db, self.path)
+        db.execute("pragma query_only = on")
         return db
 
     def _identify(self) -> None:

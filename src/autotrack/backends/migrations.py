@@ -169,6 +169,19 @@ def is_readable(db: sqlite3.Connection, path: Path) -> bool:
     return True
 
 
+def fill_in(db: sqlite3.Connection, path: Path) -> None:
+    """Where an older store cannot be upgraded because it cannot be written: what it lacks, empty, for this connection alone.
+
+    SQLite looks for a table among the temporary ones first. Source: https://www.sqlite.org/lang_naming.html
+    """
+    if version_of(db, path) != 1:
+        return
+    for statement in SCREENS.split(";\n")[:-1]:
+        db.execute(statement.replace("create table", "create temp table", 1))
+    told = f"select name, case name when 'schema_version' then {VERSION} else value end as value from main.meta"
+    db.execute(f"create temp view meta as {told} union all select 'born', 0")
+
+
 def version_of(db: sqlite3.Connection, path: Path) -> int | None:
     """The store's schema version; None if the file is empty.   Raises: BackendError if it holds something else."""
     tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from autotrack.backends.protocol import Backend
+    from autotrack.recording.tracker import Tracker
 
 
 class NotInstalled(AutotrackError):
@@ -34,7 +35,6 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     check_parts()
     choose_store(uri)
     from autotrack import __version__
-    from autotrack.backends.following import Following
     from autotrack.recording.tracker import tracker
     from autotrack.server import app, safety, serving
 
@@ -43,7 +43,7 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
     listening = serving.free(host, serving.PORT if port is None else port)
     token = None if safety.is_loopback(host) else new_token()
     gate, live = app.make(
-        cast("Backend", Following(lambda: found.backend, found.reopens)),
+        watched(found),
         found.artifacts,
         staging=None if found.local is None else found.local / "staging",
         place=place(found.settings.uri),
@@ -62,6 +62,20 @@ def ui(host: str, port: int | None, no_open: bool, uri: str | None) -> None:
             webbrowser.open(url(host, address[1], token))
 
     serving.serve(gate, live, listening, ready)
+
+
+def watched(found: Tracker) -> Backend:
+    """The store, and whatever takes its place; where there is none yet, one that is empty until somebody makes it: looking makes none."""
+    from autotrack.backends.following import Following
+    from autotrack.server.awaited import Awaited
+    from autotrack.settings import database
+
+    path = database(found.settings.uri)
+    store = cast("Backend", Following(lambda: found.backend, found.reopens))
+    if path is not None and not path.exists():
+        return cast("Backend", Awaited(path, lambda: store))
+    _ = found.backend  # what is wrong with it is said before the page opens
+    return store
 
 
 def check_parts() -> None:

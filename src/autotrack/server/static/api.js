@@ -24,6 +24,7 @@ const post = async (path, body) => (await send(path, body)).json();
 export const home = () => get('home');
 export const runs = experiment => get('runs', { experiment });
 export const search = (experiment, q) => get('search', { experiment, q });
+export const lost = experiment => search(experiment, "status = 'lost'");
 export const complete = (experiment, q, at) => get('complete', { experiment, q, at });
 export const run = id => get('run/' + encodeURIComponent(id));
 export const diff = id => get(`run/${encodeURIComponent(id)}/diff`);

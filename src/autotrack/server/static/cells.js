@@ -13,7 +13,9 @@ function shownText(column, row) {
   if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? span(Date.now() / 1000 - table.created[row]) : '') : span(value);
   if (column.startsWith('metrics.')) return num(value);
   const whole = typed(value);
-  return typeof value === 'number' && whole.length > 9 ? minus(String(+value.toPrecision(6))) : whole; // all digits are in the title
+  if (typeof value !== 'number' || whole.length < 9) return whole;
+  const six = minus(String(+value.toPrecision(6))); // a number that is cut off is a wrong one; all digits are in the title
+  return six.length < 9 ? six : num(value);
 }
 
 const editable = column => column === 'name' || column === 'notes' || column.startsWith('tags.');

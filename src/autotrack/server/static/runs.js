@@ -39,6 +39,7 @@ export async function open(experiment) {
   }
   if (opened !== experiment) return;
   const fresh = new Columns();
+  silent = new Set();
   fresh.merge(unpacked(got.runs));
   for (const name in early) fresh.put(name, early[name]);
   table = fresh;
@@ -176,16 +177,20 @@ function arrived(change) {
   if (changed && at.q.peek().trim()) searchSoon();
 }
 
-// A run falls silent without a word: while some run, the store is asked now and then which are lost.
+// A run falls silent without a word, and may speak again: while some run, or were found silent, the store is asked now and then which are lost.
+let silent = new Set();
 setInterval(async () => {
-  if (document.hidden || !running.peek()) return;
-  const mine = table, got = await api.search(opened, "status = 'lost'").catch(() => null);
-  const silent = got && mine === table ? got.rows.map(number => table.byNumber.get(number)).filter(row => table.status[row] === 'running') : [];
-  if (!silent.length) return;
-  for (const row of silent) table.status[row] = 'lost';
+  if (document.hidden || !(running.peek() || silent.size)) return;
+  const mine = table, got = await api.lost(opened).catch(() => null), changed = [];
+  if (!got || mine !== table) return;
+  const lost = new Set(got.rows.map(number => table.byNumber.get(number)));
+  const turn = (row, from, to) => { if (table.status[row] === from) { table.status[row] = to; changed.push({ id: table.id[row] }); } };
+  for (const row of silent) if (!lost.has(row)) turn(row, 'lost', 'running');
+  silent = new Set([...lost].filter(row => silent.has(row) || table.status[row] === 'running'));
+  for (const row of lost) turn(row, 'running', 'lost');
+  if (!changed.length) return;
   rev.value++;
-  const change = { runs: silent.map(row => ({ id: table.id[row] })), points: [], stale: [] };
-  for (const listener of listeners) listener(change);
+  for (const listener of listeners) listener({ runs: changed, points: [], stale: [] });
 }, 60_000);
 
 // What new runs change in the names: which params vary now, which metrics say most. The server knows; the rows stay as they are.
