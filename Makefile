@@ -29,8 +29,13 @@ demo-ui: .venv/demo
 ui:
 	$(PYTHON) scripts/vendor.py
 
-test: .venv/test
+test: .venv/test node_modules
 	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+
+# axe-core, for the browser tests; without npm the tests that need it are skipped.
+node_modules: package-lock.json
+	-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@test ! -d $@ || touch $@
 
 lint: .venv/test
 	.venv/bin/ruff check .

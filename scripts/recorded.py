@@ -1,4 +1,4 @@
-"""Write what is recorded, as the integrations declare it, into README.md and docs/recorded.md. ``--check`` only compares."""
+"""Write what is recorded, as the integrations say it, into README.md (a line each) and docs/recorded.md. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from autotrack.instrument.loader import BUILTIN
 
@@ -24,15 +25,24 @@ memory, GPU, and the process's CPU and memory over time.
 """
 
 
-def records() -> dict[str, tuple[str, list[tuple[str, str, str]]]]:
-    """By framework: the versions that are observed, and rows of what is trained, what is recorded, and where that comes from."""
-    found: dict[str, tuple[str, list[tuple[str, str, str]]]] = {}
+class Told(NamedTuple):
+    """What is said of a framework: the versions that are observed, a line, and rows of what is trained, what is recorded, and from where."""
+
+    requires: str
+    line: str
+    rows: list[tuple[str, str, str]]
+
+
+def records() -> dict[str, Told]:
+    """By framework."""
+    found: dict[str, Told] = {}
     for target in dict.fromkeys(BUILTIN.values()):
         module = importlib.import_module(target.partition(":")[0])
         integration = getattr(module, target.partition(":")[2])
         title = TITLES.get(integration.name, integration.name)
-        others = [found[title][0]] if title in found else []  # one integration of a framework that goes by two names
-        found[title] = ("`, `".join([*others, integration.requires]), module.RECORDS)
+        others = [found[title].requires] if title in found else []  # one integration of a framework that goes by two names
+        line = module.__doc__.splitlines()[0].partition(": ")[2].replace("``", "`").removesuffix(".")
+        found[title] = Told("`, `".join([*others, integration.requires]), line, module.RECORDS)
     return found
 
 
@@ -42,14 +52,14 @@ def table(rows: list[tuple[str, ...]], *heads: str) -> str:
 
 
 def readme(text: str) -> str:
-    rows = [(name, trained, recorded) for name, (_, told) in records().items() for trained, recorded, _ in told]
-    return MARKED.sub(lambda marks: marks[1] + table(rows, "framework", "what is trained", "what is recorded") + marks[2], text)
+    rows = [(name, f"`{told.requires}`", told.line) for name, told in records().items()]
+    return MARKED.sub(lambda marks: marks[1] + table(rows, "framework", "observed", "what is recorded") + marks[2], text)
 
 
 def page() -> str:
     parts = [PAGE]
-    for name, (requires, told) in records().items():
-        parts.append(f"\n## {name}\n\nObserved: `{requires}`.\n\n" + table(list(told), "what is trained", "what is recorded", "from"))
+    for name, told in records().items():
+        parts.append(f"\n## {name}\n\nObserved: `{told.requires}`.\n\n" + table(list(told.rows), "what is trained", "what is recorded", "from"))
     return "".join(parts)
 
 

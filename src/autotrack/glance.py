@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autotrack.views import Stats
 
 
 def telling(keys: Iterable[str]) -> list[str]:
@@ -21,6 +25,14 @@ def weight(key: str) -> tuple[int, str]:
     place = next((i for i, word in enumerate(TELLING) if word in name), len(TELLING))
     counts = name.startswith(("time/", "n_", "system/", "lr", "epoch")) or name.endswith("_index")
     return place + 20 * ("train" in name) + COUNTS * counts, key
+
+
+def measures(statistics: Mapping[str, Stats]) -> list[list[str]]:
+    """The series that make a picture, those of one measure (train/loss, val/loss) together; what says most comes first."""
+    groups: dict[str, list[str]] = {}
+    for key in sorted((key for key, stats in statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight):
+        groups.setdefault(key.rpartition("/")[2], []).append(key)
+    return [sorted(group) for group in groups.values()]
 
 
 def stem(name: str) -> str:

@@ -14,7 +14,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from autotrack.difference import ABSENT
-from autotrack.glance import telling, weight
+from autotrack.glance import measures, telling, weight
 from autotrack.words import clean, clean_lines, moment, number, plural, size, span
 
 if TYPE_CHECKING:
@@ -175,10 +175,8 @@ def _lines(points: Sequence[tuple[float, float]], place: Any, colour: str, is_da
 def _pictures(run: RunView) -> str:
     if run._reader is None:
         return ""
-    groups: dict[str, list[str]] = {}
-    for key in sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight):
-        groups.setdefault(key.rpartition("/")[2], []).append(key)
-    drawn = [picture([run.history(key, points=POINTS).last_wins() for key in sorted(keys)[:8]]) for keys in list(groups.values())[:PICTURES]]
+    groups = measures(run.statistics)
+    drawn = [picture([run.history(key, points=POINTS).last_wins() for key in keys[:8]]) for keys in groups[:PICTURES]]
     more = len(groups) - PICTURES
     return "".join(drawn) + (f"<div>{_soft(f'… and {more} more: run.history(key)')}</div>" if more > 0 else "")
 

@@ -25,7 +25,7 @@ import difflib
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, get_args
@@ -170,6 +170,22 @@ def conditions_of(node: Node | None) -> Iterator[Condition]:
     elif node is not None:
         for part in node.parts:
             yield from conditions_of(part)
+
+
+def quoted(text: str) -> str:
+    """A text as a search writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def among(attribute: str, texts: Iterable[str]) -> Query:
+    """The runs, deleted ones too, whose attribute (``id``, ``parent``) is one of these texts."""
+    return Query(Condition(Field("run", attribute), "in", tuple(Value(text=text) for text in texts)), deleted=True)
+
+
+def seconds_of(text: str) -> float | None:
+    """The seconds of ``90s``, ``15m``, ``2h``, ``30d`` or ``1w``; None if it is no such span."""
+    span = _SPAN.fullmatch(text)
+    return None if span is None else float(span[1]) * _SECONDS[span[2]]
 
 
 def negated(node: Node) -> Node:
@@ -414,8 +430,7 @@ class _Parser:
         number = _number(token.text)
         if number is not None:
             return Value(number)
-        if field.group == "run" and token.kind == "word" and (span := _SPAN.fullmatch(token.text)):
-            seconds = float(span[1]) * _SECONDS[span[2]]
+        if field.group == "run" and token.kind == "word" and (seconds := seconds_of(token.text)) is not None:
             if field.nature == "number":
                 return Value(seconds)
             if not self._take_word("ago"):

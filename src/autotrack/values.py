@@ -17,7 +17,7 @@ import os
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from autotrack.guard import asked
 
@@ -118,12 +118,17 @@ def _leaves(mapping: Mapping[Any, Any], under: str, walk: _Walk) -> Iterator[tup
 _ATOMS = frozenset({str, int, float, bool, type(None), list, tuple})
 
 
+def is_mapping(value: object) -> bool:
+    """``isinstance(value, Mapping)``, which costs 0.1 ms of a kind that it was not asked of before."""
+    return isinstance(value, dict) or (hasattr(type(value), "keys") and isinstance(value, Mapping))
+
+
 def fields_of(value: object) -> Mapping[Any, Any] | None:
     """The named parts of a mapping, dataclass, named tuple or Namespace; None of anything else."""
     if isinstance(value, dict):
         return value
-    if isinstance(value, Mapping):
-        return asked(lambda: dict(value), None)
+    if is_mapping(value):
+        return asked(lambda: dict(cast(Mapping[Any, Any], value)), None)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -173,7 +178,7 @@ def _described(value: Any, most: int, walk: _Walk) -> Any:
         return _container(value, most, walk, value)
     if isinstance(value, enum.Enum):
         return plain(value.value, most) if isinstance(value.value, str | int | float) else value.name
-    if isinstance(value, list | tuple | set | frozenset | Mapping):
+    if isinstance(value, list | tuple | set | frozenset) or is_mapping(value):
         return _container(value, most, walk, value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return _array(value, most, walk)
@@ -216,12 +221,12 @@ def _container(value: Any, most: int, walk: _Walk, whole: Any) -> Any:
         return f"<{type(whole).__qualname__} of {len(value)}>"
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return _container(value._asdict(), most, walk, value)
-    is_mapping = isinstance(value, dict) or (not isinstance(value, list | tuple) and isinstance(value, Mapping))
-    shown = list(value.items() if is_mapping else value)[: most + 1]  # each takes a character at least
+    is_named = is_mapping(value)
+    shown = list(value.items() if is_named else value)[: most + 1]  # each takes a character at least
     walk.left -= len(shown)
     walk.inside.append(id(whole))
     try:
-        if is_mapping:
+        if is_named:
             return {name_of(key): plain(item, most, walk) for key, item in shown}
         shown = [plain(item, most, walk) for item in shown]
     finally:
@@ -274,17 +279,17 @@ def frozen_number(key: object, value: Any) -> float:
     if kind is float:
         return value  # type: ignore[no-any-return]
     if kind is int or kind is bool:
-        return _float_of_int(value)
+        return as_float(value)
     if isinstance(value, int):
-        return _float_of_int(int(value))
-    number = asked(lambda: _as_float(value), None)
+        return as_float(int(value))
+    number = asked(lambda: _read(value), None)
     if number is None:
         shape = asked(lambda: f" of shape {tuple(value.shape)}", "")
         raise TypeError(f"metric {key!r} is a {kind.__name__}{shape}; a metric is one number")
     return number
 
 
-def _as_float(value: Any) -> float | None:
+def _read(value: Any) -> float | None:
     if isinstance(value, str | bytes | bytearray | complex):
         return None
     if hasattr(value, "item") and math.prod(getattr(value, "shape", ())) == 1:
@@ -292,11 +297,12 @@ def _as_float(value: Any) -> float | None:
     return float(value) if hasattr(type(value), "__float__") or hasattr(type(value), "__index__") else None
 
 
-def _float_of_int(value: int) -> float:
+def as_float(number: float | int) -> float:
+    """The number as float64; an integer beyond its range is infinite."""
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
 def summary_values(values: Mapping[str, Any], walk: _Walk | None = None) -> tuple[dict[str, Scalar], list[str]]:
@@ -307,7 +313,7 @@ def summary_values(values: Mapping[str, Any], walk: _Walk | None = None) -> tupl
     for key, value in values.items():
         walk.left -= 1
         name = name_of(key)
-        if isinstance(value, Mapping) and walk.may_enter(value):
+        if is_mapping(value) and walk.may_enter(value):
             walk.inside.append(id(value))
             inner, left_inside = summary_values({f"{name}/{name_of(k)}": v for k, v in value.items()}, walk)
             walk.inside.pop()

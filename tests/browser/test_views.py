@@ -32,7 +32,7 @@ def test_charts_show_a_panel_for_each_metric_and_pair_train_with_val(page, forty
     assert titles == ["acc", "loss", "auc", "f1", "grad_norm", "epoch", "lr"]
     assert page.locator('.panel[data-title="loss"] .pair').inner_text().split() == ["val", "train"]
     assert "not finite" in page.locator('.panel[data-title="loss"] .odd').inner_text()
-    label = page.locator('.panel[data-title="loss"] .plot').get_attribute("aria-label")
+    label = page.locator('.panel[data-title="loss"] canvas.top').get_attribute("aria-label")
     assert re.search(r"loss over step: 60 curves, last values .* not finite", label)
 
 

@@ -21,7 +21,8 @@ import httpx
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.server import page
 from autotrack.server import serving as serving_module
-from autotrack.testing.backend_contract import Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import logged, started
 
 pytestmark = pytest.mark.skipif(page.missing() != [], reason="the page's libraries are not fetched (scripts/vendor.py)")
 

@@ -425,6 +425,25 @@ def test_forked_and_spawned_workers_open_no_runs(observed):
     assert observed.tree() == {"GridSearchCV": ["C=1", "C=2"]}
 
 
+def test_a_spawned_worker_that_imports_the_program_opens_no_run_for_its_fits(tmp_path):
+    (tmp_path / "train.py").write_text(
+        textwrap.dedent("""
+            import autotrack; autotrack.autolog()
+            import multiprocessing
+            from sklearn.linear_model import Ridge
+            Ridge().fit([[1.0], [2.0]], [1.0, 2.0])  # again in each worker
+
+            if __name__ == "__main__":
+                with multiprocessing.get_context("spawn").Pool(2) as pool:
+                    assert pool.map(abs, [-1, 1]) == [1, 1]
+                autotrack.flush()
+                print([run.name for run in autotrack.search_runs()])
+        """)
+    )
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "['Ridge-1']\n", done.stderr
+
+
 def test_a_fitted_model_of_a_program_that_observed_loads_in_one_without_autotrack(tmp_path):
     path = tmp_path / "model.pkl"
     write = f"""

@@ -13,6 +13,7 @@ from autotrack.instrument import current_fit, loader
 
 torch = pytest.importorskip("torch")
 lightning = pytest.importorskip("lightning.pytorch")
+other = pytest.importorskip("pytorch_lightning")
 
 from autotrack.integrations.lightning import AutotrackCallback, AutotrackLogger  # noqa: E402 - it imports the framework
 from autotrack.integrations.lightning.ears import EARS  # noqa: E402
@@ -171,8 +172,6 @@ def test_what_is_called_back_is_guarded_and_nothing_of_it_travels(tracked):
 
 
 def test_a_trainer_of_the_other_name_takes_the_callback(tracked):
-    other = pytest.importorskip("pytorch_lightning")
-
     class Other(other.LightningModule):
         __init__, training_step, configure_optimizers = Net.__init__, Net.training_step, Net.configure_optimizers
 

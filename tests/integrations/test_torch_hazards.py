@@ -476,6 +476,7 @@ for _ in range(6):
     optimizer.step()
     losses.append(loss.item())
 torch.save([losses, model.state_dict()], f"{sys.argv[1]}/{dist.get_rank()}.pt")
+del model, optimizer, loss  # torch 2.13 may hang where the model dies after its process group
 dist.destroy_process_group()
 """
 
@@ -597,7 +598,7 @@ def test_an_exception_out_of_a_backward_is_the_same_object(observed, error):
     train(model, optimizer)
     with pytest.raises(type(error)) as caught:
         Raises.apply(model(X)).sum().backward()
-    assert caught.value is error or str(caught.value) == str(error)
+    assert str(caught.value) == str(error)
     assert caught.value.__context__ is None
     train(model, optimizer, 2)
     assert len(observed.run().history("train/loss")) == 6

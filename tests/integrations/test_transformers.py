@@ -269,6 +269,27 @@ def test_batches_of_all_kinds(inputs, counted):
     assert batches.counted() == counted
 
 
+def test_a_mask_made_in_inference_mode_counts_its_samples():
+    from autotrack.integrations.transformers.batches import Batches
+
+    batches = Batches()
+    with torch.inference_mode():
+        mask = torch.ones(2, 3, dtype=torch.long)
+    batches.see({"attention_mask": mask})
+    assert batches.counted() == (2, 0)  # whether it was written over since cannot be seen
+
+
+def test_a_batch_is_looked_at_without_being_changed():
+    from collections import defaultdict
+
+    from autotrack.integrations.transformers.batches import Batches
+
+    batches, inputs = Batches(), defaultdict(list, input_ids=torch.ones(2, 5))
+    batches.see(inputs)
+    assert batches.counted() == (2, 10)
+    assert list(inputs) == ["input_ids"]
+
+
 def test_large_masks_are_not_kept_alive():
     from autotrack.integrations.transformers.batches import MOST_HELD_BYTES, Batches
 

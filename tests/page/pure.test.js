@@ -13,7 +13,8 @@ import { delta, num, short, span, typed } from '../../src/autotrack/server/stati
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
-import { headline, lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
+import { lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
+import { area, recognised } from '../../src/autotrack/server/static/recognised.js';
 import { look, outliers } from '../../src/autotrack/server/static/view.js';
 import { csv, markdown } from '../../src/autotrack/server/static/written.js';
 
@@ -150,7 +151,7 @@ test('a chart shows one point, no point, and a true logarithm', () => {
   const v = look([curve([0, 1, 2], [0, .001, 10])], { range: null, y: null, log: true, tau: 0, kind: 'step' }, 400, 200);
   assert.ok(Math.abs(v.py(.1) - (v.py(.001) + v.py(10)) / 2) < 1e-6);
   assert.equal(v.py(0), v.base);
-  assert.ok(Math.abs(v.toY(v.py(3)) - 3) < 1e-9);
+  assert.ok(Math.abs(v.toX(v.px(3)) - 3) < 1e-9);
 });
 
 test('train and val of one name share a panel; metrics first, system last', () => {
@@ -160,7 +161,6 @@ test('train and val of one name share a panel; metrics first, system last', () =
     ['top', [['top/five', ['val/top/five']]]],
     ['system', [['system/cpu', ['system/cpu']]]],
   ]);
-  assert.deepEqual(headline(['train/loss', 'val/acc', 'val/loss', 'lr', 'system/cpu']), ['val/acc', 'val/loss', 'train/loss']);
   assert.deepEqual(['val/loss', 'acc', 'foo'].map(lessIsBetter), [true, false, null]);
 });
 
@@ -205,4 +205,40 @@ test('printed colours are kept, other controls are not, a progress bar shows wha
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
   assert.equal(csv([['a', '=1+1'], ['x,y', -2]]), "a,'=1+1\n\"x,y\",-2\n");
   assert.equal(markdown(['a|b'], [['x\ny']]), '| a\\|b |\n| --- |\n| x y |\n');
+});
+
+const tableOf = (columns, rows, cut = false) => ({ columns, rows, cut });
+
+test('a confusion matrix is known by its columns, its classes stand as they came, numbers by size', () => {
+  const shape = recognised(tableOf(['actual', 'predicted', 'count'], [['low', 'low', 5], ['low', 'high', 1], ['high', 'high', 3], ['high', 'odd', 1]]));
+  assert.deepEqual([shape.kind, shape.classes, shape.counts, shape.total, shape.right], ['confusion', ['low', 'high', 'odd'], [[5, 1, 0], [0, 3, 1], [0, 0, 0]], 10, 8]);
+  assert.deepEqual(recognised(tableOf(['predicted', 'actual'], [[10, 9], [9, 9], [9, 9]])).counts, [[2, 1], [0, 0]]);
+  assert.deepEqual(recognised(tableOf(['actual', 'predicted', 'count'], [['10', '9', '4'], ['9', '9', '2']])).classes, ['9', '10']);
+});
+
+test('what is no confusion matrix stays a table: a regression, a part of the examples, too many classes, one more column', () => {
+  assert.equal(recognised(tableOf(['actual', 'predicted'], [[1.5, 1.25], [2.5, 2.75]])), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted'], [['1.5', '1.25']])), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted'], [['a', 'b']], true)), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted'], upTo(61).map(i => [i, i]))), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted', 'text'], [['a', 'b', 'meh']])), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted', 'count'], [['a', 'b', -1]])), null);
+  assert.equal(recognised(tableOf(['actual', 'predicted', 'count'], [])), null);
+});
+
+test('ROC and precision-recall curves are known, one for each class, with the area as scikit-learn computes it', () => {
+  const roc = recognised(tableOf(['fpr', 'tpr', 'threshold'], [[0, 0, Infinity], [0, 0.5, 0.8], [0.5, 0.5, 0.4], [0.5, 1, 0.35], [1, 1, 0.1]]));
+  assert.deepEqual([roc.kind, roc.curves.length, roc.curves[0].area, roc.curves[0].threshold[3]], ['roc', 1, 0.75, 0.35]);
+  const pr = recognised(tableOf(['class', 'recall', 'precision'], [['a', 1, 0.5], ['a', 1, 2 / 3], ['a', 0.5, 0.5], ['a', 0.5, 1], ['a', 0, 1], ['b', 1, 1], ['b', 0, 1]]));
+  assert.deepEqual([pr.kind, pr.curves.map(c => c.name)], ['pr', ['a', 'b']]);
+  assert.ok(Math.abs(pr.curves[0].area - 0.8333333) < 1e-6); // average_precision_score([0, 0, 1, 1], [.1, .4, .35, .8])
+  assert.deepEqual(recognised(tableOf(['fpr', 'tpr'], [['0', '0'], ['1', '1']])).curves[0].area, 0.5);
+});
+
+test('of a part of a curve, or of one that runs to and fro, no area is told; a rate beyond 1 is none', () => {
+  assert.equal(recognised(tableOf(['fpr', 'tpr'], [[0, 0], [1, 1]], true)).curves[0].area, null);
+  assert.equal(area('roc', { x: [0, 0.5], y: [0, 1] }), null);
+  assert.equal(area('roc', { x: [0, 0.6, 0.5, 1], y: [0, 0.5, 0.7, 1] }), null);
+  assert.equal(recognised(tableOf(['fpr', 'tpr'], [[0, 0], [1, 2]])), null);
+  assert.equal(recognised(tableOf(['fpr', 'tpr', 'a', 'b'], [[0, 0, 1, 1]])), null);
 });

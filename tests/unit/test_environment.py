@@ -215,6 +215,33 @@ def test_the_default_experiment_is_the_scripts_name(tmp_path, arguments, experim
     assert found == [experiment, script.format(tmp_path)]
 
 
+CHILDREN = """
+import multiprocessing, sys
+from joblib import Parallel, delayed
+from autotrack.recording.place import experiment_here
+
+at_import = experiment_here()
+
+def experiment(_=0):
+    return at_import, experiment_here()
+
+if __name__ == "__main__":
+    for start in ("fork", "spawn"):
+        with multiprocessing.get_context(start).Pool(1) as pool:
+            print(start, *pool.map(experiment, [0])[0])
+    from autotrack.recording import place
+    print("loky", *Parallel(n_jobs=2)(delayed(place.experiment_here)() for _ in range(2)))
+"""
+
+
+@pytest.mark.parametrize(("arguments", "name"), [(["my_train.py"], "my_train"), (["-m", "my_train"], "my_train")], ids=str)
+def test_the_experiment_of_a_child_process_is_its_programs(tmp_path, arguments, name):
+    pytest.importorskip("joblib")
+    (tmp_path / "my_train.py").write_text(CHILDREN)
+    done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"fork {name} {name}\nspawn {name} {name}\nloky {name} {name}\n", done.stderr
+
+
 def test_the_script_of_a_short_program_is_known(tmp_path):
     (tmp_path / "short.py").write_text("import autotrack\nautotrack.start_run(experiment='given').log({'loss': 1})\n")
     subprocess.run([sys.executable, "short.py"], cwd=tmp_path, check=True)

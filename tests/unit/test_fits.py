@@ -404,15 +404,18 @@ def test_files_are_kept_unless_they_are_not_wanted(tracked, frameworks, monkeypa
     fit = frameworks.begin("Files")
     fit.checkpoint("model.txt", write=write, step=3)
     fit.artifact("plot.svg", write=write, kind="figure")
-    configure(checkpoints=False, plots=False)
+    fit.content("weights.bin", of=lambda: bytearray(b"weights"), kind="model")
+    configure(checkpoints=False, plots=False, models=False)
+    fit.content("second.bin", of=lambda: 1 / 0, kind="model")
     fit.checkpoint("second.txt", write=write)
     fit.artifact("second.svg", write=write, kind="figure")
-    configure(checkpoints=True, plots=True)
+    configure(checkpoints=True, plots=True, models=True)
     fit.end()
     kept = [artifact for artifact in tracked.run().artifacts if artifact.kind != "diff"]
     assert sorted((a.name, a.kind, a.step, a.read_text()) for a in kept) == [
         ("model.txt", "checkpoint", 3, "weights"),
         ("plot.svg", "figure", None, "weights"),
+        ("weights.bin", "model", None, "weights"),
     ]
 
 
@@ -451,6 +454,7 @@ def test_a_silent_fit_takes_everything_and_tells_nothing(tracked, frameworks):
     silent.table("t", [])
     silent.checkpoint("c", write=lambda path: 1 / 0)
     silent.artifact("c", write=lambda path: 1 / 0, kind="model")
+    silent.content("c", of=lambda: 1 / 0, kind="model")
     silent.child(params={}, summary={})
     silent.unmute(Ridge())
     silent.part("a", Ridge())

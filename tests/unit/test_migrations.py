@@ -12,7 +12,8 @@ import pytest
 from autotrack.backends import migrations
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendError
-from autotrack.testing.backend_contract import EXAMPLES, T, Teller, logged
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import EXAMPLES, T, logged
 
 STEPS = """
 def step(db):

@@ -15,7 +15,8 @@ from autotrack.backends import grid, rollups
 from autotrack.backends.memory import MemoryBackend
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendUnavailable
-from autotrack.testing.backend_contract import Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import logged, started
 
 values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 1e300]))
 stretches = st.lists(

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -57,6 +58,14 @@ def test_without_a_step_each_call_counts_one_further(tracked):
     view = tracked.run()
     assert view.history("x").steps.tolist() == [0, 1, 2]
     assert view.history("y").steps.tolist() == [50]
+
+
+def test_a_refused_call_counts_no_step(tracked):
+    with start_run() as run:
+        for value in ("nothing", 1.0, None, 2.0):
+            with contextlib.suppress(TypeError):
+                run.log({"x": value})
+    assert tracked.run().history("x").steps.tolist() == [0, 1]
 
 
 def test_metrics_after_the_end_are_legal(tracked):
@@ -218,9 +227,7 @@ def test_as_a_decorator_each_call_is_a_run(tracked):
 
 
 def test_so_are_coroutines(tracked):
-    @autotrack.start_run(
-        "async",
-    )
+    @start_run("async")
     async def train(x):
         await asyncio.sleep(0)
         autotrack.log({"x": x})

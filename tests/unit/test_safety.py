@@ -17,7 +17,8 @@ from autotrack.artifacts import ArtifactStore
 from autotrack.backends.memory import MemoryBackend
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.server import app, page, safety
-from autotrack.testing.backend_contract import EXAMPLES, Teller
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import EXAMPLES
 
 HERE, THERE = "http://127.0.0.1:7007", "http://192.0.2.7:7007"
 INDEX = b'<!doctype html><script type="importmap">{"imports":{"a":"./a.js"}}</script>'

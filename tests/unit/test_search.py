@@ -9,6 +9,7 @@ import autotrack
 from autotrack.difference import ABSENT, differing
 from autotrack.errors import QueryError, RunNotFound
 from autotrack.glance import stem
+from autotrack.recording.tracker import tracker
 from autotrack.search import RunList, compare, fold, search_runs
 from autotrack.views import RunView
 
@@ -59,7 +60,7 @@ def test_what_is_found_reads_on(three):
 
 def test_deleted_runs_are_seen_only_if_asked_for(three):
     (found,) = search_runs("params.lr = 0.1")
-    three.tracker.backend.delete([found.id]) if hasattr(three, "tracker") else autotrack.recording.tracker.tracker().backend.delete([found.id])
+    tracker().backend.delete([found.id])
     assert len(search_runs()) == 2
     assert len(search_runs(deleted=True)) == 3
 

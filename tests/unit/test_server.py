@@ -16,7 +16,8 @@ from autotrack.backends.memory import MemoryBackend
 from autotrack.backends.sqlite import SqliteBackend
 from autotrack.records import ArtifactStored, MetricsLogged, ParamsSet, RunEnded, RunNoted, RunStarted, TagsSet
 from autotrack.server import app, page
-from autotrack.testing.backend_contract import DAY, EXAMPLES, T, Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import DAY, EXAMPLES, T, logged, started
 
 HERE = "http://127.0.0.1:7007"
 FILES = {"/": page.Packed(b"<!doctype html>", b"", '"1"', "text/html; charset=utf-8")}
@@ -315,6 +316,15 @@ def test_text_tables_and_pictures_are_previewed(ask, keep):
     assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
     assert picture.headers["content-security-policy"].startswith("sandbox")
     assert answer(ask.get("/api/picture", params={"run": "r", "name": "not really.png"}), 415)
+
+
+def test_a_long_curve_is_sent_whole_and_a_wide_table_in_part(ask, keep):
+    keep("roc.jsonl", b'{"fpr": 0.5, "tpr": 0.5, "threshold": Infinity}\n' * 9_000, "table", {"rows": 9_000})
+    keep("wide.csv", b"\n".join([b",".join(b"c%d" % i for i in range(100)), *[b",".join([b"1"] * 100)] * 900]))
+    curve = json.loads(ask.get("/api/preview", params={"run": "r", "name": "roc.jsonl"}).content)
+    assert (len(curve["rows"]), curve["cut"], curve["rows"][0]) == (9_000, False, [0.5, 0.5, math.inf])
+    wide = answer(ask.get("/api/preview", params={"run": "r", "name": "wide.csv"}))
+    assert (len(wide["rows"]), wide["total"], wide["cut"]) == (500, 900, True)
 
 
 def test_the_uncommitted_changes_are_shown(ask, keep):

@@ -22,7 +22,8 @@ from autotrack.backends.sqlite import SqliteBackend
 from autotrack.errors import BackendError, BackendUnavailable, QueryError, RecordRejected, SchemaTooNew, StoreGone
 from autotrack.query import parse
 from autotrack.records import Batch, MetricsLogged, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, WriterEnded
-from autotrack.testing.backend_contract import EXAMPLES, MEANINGS, T, Teller, logged, started
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import EXAMPLES, MEANINGS, T, logged, started
 
 
 @pytest.fixture
@@ -161,6 +162,29 @@ def test_few_statements_write_a_batch_of_many_runs(store, writer):
     store._connections._writer.set_trace_callback(None)
     assert len(statements) < 90
     assert store.run("r199").name == "Ridge-200"
+
+
+def test_what_ended_and_each_ten_seconds_reach_the_disk(store, writer, monkeypatch):
+    said = []
+    writer.tell(started("r"))
+    with store._ours().writing() as db:
+        db.set_trace_callback(said.append)
+
+    def synced():
+        kept = [text.removeprefix("pragma synchronous = ") for text in said if text.startswith(("pragma synchronous", "commit"))]
+        said.clear()
+        return kept
+
+    writer.tell(logged("r", "loss", [0.5]))
+    assert synced() == ["commit"]
+    writer.tell(RunEnded("r", T, "finished", None))
+    assert synced() == ["full", "commit", "normal"]
+    monkeypatch.setattr(sqlite, "_SYNC_S", 0.0)
+    writer.tell(logged("r", "loss", [0.5], steps=[1]))
+    assert synced() == ["full", "commit", "normal"]
+    monkeypatch.undo()
+    writer.tell(logged("r", "loss", [0.5], steps=[2]))
+    assert synced() == ["commit"]
 
 
 def test_two_stores_on_one_file_number_points_of_one_step(path):
@@ -335,7 +359,7 @@ def test_a_store_that_is_gone_takes_nothing(store, writer, path, how):
     store.close()
     with pytest.raises(StoreGone):
         writer.tell(started("s"))
-    assert SqliteBackend(path).runs() == [] or how == "replaced"
+    assert [run.id for run in SqliteBackend(path).runs()] == (["other"] if how == "replaced" else [])
 
 
 @pytest.mark.parametrize("what", ["nothing like it", "overwritten"])

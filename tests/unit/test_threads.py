@@ -14,11 +14,11 @@ from autotrack.instrument.threads import TARGET, Task, belonging, spread
 
 
 class Ensemble:
-    def __init__(self, n_jobs=2, backend="threading", members=4):
-        self.n_jobs, self.backend, self.members = n_jobs, backend, members
+    def __init__(self, task=None, parallel=None):
+        self.task, self.parallel = task or member, parallel or joblib.Parallel(2, backend="threading")
 
     def fit(self):
-        self.seen = joblib.Parallel(n_jobs=self.n_jobs, backend=self.backend)(joblib.delayed(member)() for _ in range(self.members))
+        self.seen = self.parallel(joblib.delayed(self.task)() for _ in range(4))
         return self
 
 
@@ -29,10 +29,6 @@ class Member:
 
 def member():
     return Member().fit()
-
-
-def where():
-    return threading.get_ident(), current_fit() is not None
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +52,22 @@ def observed(monkeypatch):
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 4])
 def test_a_fit_that_joblib_spreads_over_threads_is_one_run(tracked, n_jobs):
-    Ensemble(n_jobs).fit()
+    Ensemble(parallel=joblib.Parallel(n_jobs, backend="threading")).fit()
     run = tracked.run()
     assert run.name.startswith("Ensemble")
     assert run.metrics["time/n_fits/Member"] == 4
 
 
 def test_the_threads_of_joblib_do_not_keep_the_fit(tracked):
-    with joblib.parallel_config(backend="threading", n_jobs=2), joblib.Parallel() as parallel:
-        functools.partial(parallel, (joblib.delayed(member)() for _ in range(4)))
-        Ensemble().fit()
-        assert {inside for _, inside in parallel(joblib.delayed(where)() for _ in range(8))} == {False}
-    assert current_fit() is None
+    meeting = threading.Barrier(2)
+
+    def in_a_fit():
+        meeting.wait(5)  # so that each of the two threads has tasks
+        return current_fit() is not None
+
+    with joblib.Parallel(2, backend="threading", batch_size=1) as parallel:
+        assert Ensemble(in_a_fit, parallel).fit().seen == [True] * 4
+        assert parallel(joblib.delayed(in_a_fit)() for _ in range(4)) == [False] * 4
 
 
 def test_without_a_fit_the_tasks_are_left_alone(tracked):
@@ -81,7 +81,7 @@ def test_each_task_of_a_users_parallel_call_is_a_run_of_its_own(tracked):
 
 
 def test_processes_get_the_tasks_without_anything_of_ours(tracked):
-    assert Elsewhere().fit().seen == [3.0, 3.0]
+    assert Ensemble(functools.partial(math.sqrt, 9), joblib.Parallel(2, backend="loky")).fit().seen == [3.0] * 4
     tracked.run()
 
 
@@ -114,21 +114,5 @@ def test_tasks_are_taken_lazily_and_a_list_keeps_its_length():
 
 def test_an_error_in_a_task_is_the_users_own(tracked):
     with pytest.raises(ZeroDivisionError):
-        Breaking().fit()
+        Ensemble(functools.partial(divmod, 1, 0)).fit()
     assert current_fit() is None
-
-
-class Elsewhere(Ensemble):
-    def fit(self):
-        super().fit()
-        self.seen = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(math.sqrt)(9) for _ in range(2))
-        return self
-
-
-class Breaking(Ensemble):
-    def fit(self):
-        joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(divide)(0) for _ in range(2))
-
-
-def divide(by):
-    return 1 / by

@@ -451,6 +451,13 @@ def test_while_the_store_is_away_all_stays(left):
     assert replay(left, store) == 1
 
 
+def replayed_elsewhere(folder):
+    """What another process gets out of the folder."""
+    code = "import sys; from pathlib import Path; from autotrack.backends.memory import MemoryBackend; from autotrack.recording.replay import replay"
+    code += "; print(replay(Path(sys.argv[1]), MemoryBackend()))"
+    return int(subprocess.run([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, check=True).stdout)
+
+
 def test_two_that_replay_at_once_apply_it_once(left):
     writes = []
 
@@ -460,19 +467,11 @@ def test_two_that_replay_at_once_apply_it_once(left):
             time.sleep(0.3)
             super().write(batch)
 
-    other = """
-import sys
-from pathlib import Path
-from autotrack import guard
-from autotrack.backends.memory import MemoryBackend
-from autotrack.recording.replay import replay
-print(replay(Path(sys.argv[1]), MemoryBackend()))
-"""
     store = Slow()
     thread = threading.Thread(target=replay, args=(left, store))
     thread.start()
     eventually(lambda: writes)
-    assert subprocess.run([sys.executable, "-c", other, str(left)], capture_output=True, text=True, check=True).stdout == "0\n"
+    assert replayed_elsewhere(left) == 0
     thread.join()
     assert store.steps() == list(range(10_000))
 
@@ -481,16 +480,8 @@ def test_the_living_are_left_alone(recorder):
     recorder.lane.log({"x": 1.0}, 0)
     other = Store()
     assert replay(recorder.folder, other) == 0  # of this very process: to look at its lock would drop it
-    code = """
-import sys
-from pathlib import Path
-from autotrack import guard
-from autotrack.backends.memory import MemoryBackend
-from autotrack.recording.replay import replay
-print(replay(Path(sys.argv[1]), MemoryBackend()))
-"""
     for _ in range(2):
-        assert subprocess.run([sys.executable, "-c", code, str(recorder.folder)], capture_output=True, text=True, check=True).stdout == "0\n"
+        assert replayed_elsewhere(recorder.folder) == 0
     recorder.lane.log({"x": 1.0}, 1)
     recorder.writer.flush()
     assert recorder.store.steps() == [0, 1]

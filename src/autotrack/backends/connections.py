@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autotrack.backends import deadline
-from autotrack.backends.migrations import is_readable, prepare
+from autotrack.backends.migrations import committing, is_readable, prepare
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
 LOCK_S = 1.0  # how long we wait for another writer before we say so; our own writer tries again
@@ -216,12 +216,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     until = time.monotonic() + LOCK_S
     while not _begins(db, until):
         pass
-    try:
+    with committing(db):
         yield
-        db.execute("commit")
-    finally:
-        if db.in_transaction:
-            db.execute("rollback")
 
 
 def _begins(db: sqlite3.Connection, until: float) -> bool:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from autotrack.backends import deadline, grid, thinning
+from autotrack.backends import deadline, grid, matching, thinning
 from autotrack.backends.accept import accept, clean, to_ms
 from autotrack.backends.migrations import LOST_AFTER_S
 from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Column, Cursor, Keys, SavedView, Table, Tail
-from autotrack.backends.sql import as_float
 from autotrack.errors import CursorLost, RunNotFound
-from autotrack.query import ALL, Condition, Every, Field, Node, Query, Value
+from autotrack.query import ALL, Condition, Every, Field, Node, Query
 from autotrack.records import (
     AnyRecord,
     ArtifactStored,
@@ -218,7 +215,7 @@ class MemoryBackend:
         found.sort(key=lambda run: (run.started, run.id), reverse=True)
         for by in reversed(query.order):
             for place in (1, 0):
-                found = _sorted(found, lambda run, field=by.field, place=place: _ranks(self._value(run, field))[place], by.descending)  # type: ignore[misc]
+                found = _sorted(found, lambda run, field=by.field, place=place: matching.ranks(self._value(run, field))[place], by.descending)  # type: ignore[misc]
         return found[query.offset : None if query.limit is None else query.offset + query.limit]
 
     def series(self, run_ids: Sequence[str], keys: Sequence[str], *, points: int | None = None, steps: tuple[int, int] | None = None) -> list[Series]:
@@ -387,7 +384,7 @@ class MemoryBackend:
         if node is None:
             return True
         if isinstance(node, Condition):
-            return _holds(node, self._value(run, node.field))
+            return matching.holds(node, self._value(run, node.field))
         together = all if isinstance(node, Every) else any
         return together(self._fits(part, run) for part in node.parts)
 
@@ -437,89 +434,14 @@ class _Curve:
         return (self._points[0] >= max(low, self.first)) & (self._points[0] <= min(high, self.last))
 
 
-def _holds(condition: Condition, value: Any) -> bool:
-    """Whether a run's value fits; a missing one fits ``is null`` alone."""
-    if condition.operator == "null":
-        is_missing = value is None or (value == "" and condition.field.group == "run")
-        return is_missing != condition.negated
-    return value is not None and _compares(condition, value) != condition.negated
-
-
-def _compares(condition: Condition, value: Any) -> bool:
-    operator, values = condition.operator, condition.values
-    if operator == "in":
-        return any(_is_equal(value, one) for one in values)
-    if operator == "between":
-        return _is_ordered(">=", value, values[0]) and _is_ordered("<=", value, values[1])
-    if operator == "=":
-        return _is_equal(value, values[0])
-    if operator in ("like", "contains"):
-        return isinstance(value, (str, list, dict)) and _matches(operator, _text(value), values[0].text or "")
-    return _is_ordered(operator, value, values[0])
-
-
-def _is_equal(value: Any, asked: Value) -> bool:
-    if isinstance(value, bool):
-        return asked.truth is value
-    if isinstance(value, (int, float)):
-        number = asked.number
-        if isinstance(number, int) and isinstance(value, int):
-            return value == number
-        return number is not None and (as_float(value) == as_float(number) or (_is_nan(value) and _is_nan(number)))
-    return asked.text is not None and _text(value) == asked.text
-
-
-_ORDERS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
-
-def _is_ordered(operator: str, value: Any, asked: Value) -> bool:
-    if isinstance(value, bool):
-        return asked.truth is not None and _ORDERS[operator](value, asked.truth)
-    if isinstance(value, (int, float)):
-        return asked.number is not None and _ORDERS[operator](as_float(value), as_float(asked.number))
-    return asked.text is not None and _ORDERS[operator](_text(value), asked.text)
-
-
-def _matches(operator: str, text: str, asked: str) -> bool:
-    """ASCII letters match in either case, others in their own."""
-    if operator == "contains":
-        return re.search(re.escape(asked), text, re.IGNORECASE | re.ASCII) is not None
-    pattern = "".join({"%": ".*", "_": "."}.get(letter) or re.escape(letter) for letter in asked)
-    return re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII | re.DOTALL) is not None
-
-
-def _ranks(value: Any) -> tuple[float | None, str | None]:
-    """A number or a boolean orders by the first, text by the second; an integer that a float does not hold by both."""
-    if value is None or _is_nan(value):
-        return None, None
-    if isinstance(value, int) and abs(value) >= 2**53:
-        return as_float(value), str(value)
-    if isinstance(value, (int, float)):
-        return float(value), None
-    return None, _text(value)
-
-
 def _sorted(runs: list[_Run], rank: Callable[[_Run], Any], descending: bool) -> list[_Run]:
     """Stable, and those without a rank last in either direction."""
     ranked = [run for run in runs if rank(run) is not None]
     return sorted(ranked, key=rank, reverse=descending) + [run for run in runs if rank(run) is None]
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
 def _same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and (one == other or (_is_nan(one) and _is_nan(other)))
+    return type(one) is type(other) and (one == other or (matching.is_nan(one) and matching.is_nan(other)))
 
 
 def _kept(seconds: float) -> float:

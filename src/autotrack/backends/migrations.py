@@ -9,7 +9,8 @@ Not to be used on these tables: ``sqlite_utils``' ``transform``, which drops WIT
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -188,15 +189,22 @@ def _meta(db: sqlite3.Connection, name: str) -> int:
     return int(db.execute("select value from meta where name = ?", (name,)).fetchone()[0])
 
 
-def _make(db: sqlite3.Connection, path: Path) -> None:
-    db.execute("begin immediate")
+@contextmanager
+def committing(db: sqlite3.Connection) -> Iterator[None]:
+    """What the block does is kept, all or nothing; a transaction is open."""
     try:
-        if version_of(db, path) is None:  # nobody was quicker
-            _run(db, SCHEMA)
+        yield
         db.execute("commit")
     finally:
         if db.in_transaction:
             db.execute("rollback")
+
+
+def _make(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("begin immediate")
+    with committing(db):
+        if version_of(db, path) is None:  # nobody was quicker
+            _run(db, SCHEMA)
 
 
 def _run(db: sqlite3.Connection, text: str) -> None:
@@ -208,25 +216,21 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
     import sqlite_utils  # 0.1 to 0.4 s: only an upgrade of an older store pays
 
     db.execute("begin immediate")
-    try:
+    with committing(db):
         version = version_of(db, path)
         assert version is not None
         if version < VERSION:  # nobody was quicker
             backup = path.with_name(f"{path.name}.v{version}.bak")
-            _copy(path, backup)
+            copy(path, backup)
             migrations = sqlite_utils.Migrations("autotrack")
             for number in range(version + 1, VERSION + 1):
                 migrations(name=str(number))(STEPS[number])
             migrations.apply(sqlite_utils.Database(db, execute_plugins=False))  # nests in our transaction as savepoints
             db.execute("update meta set value = ? where name = 'schema_version'", (VERSION,))
-        db.execute("commit")
-    finally:
-        if db.in_transaction:
-            db.execute("rollback")
 
 
-def _copy(path: Path, to: Path) -> None:
-    """Copy the store as it was last committed; what lies in its WAL is included. The write lock is held: nothing changes meanwhile."""
+def copy(path: Path, to: Path) -> None:
+    """Copy a store as it was last committed, whatever is being written; what lies in its WAL is included.   Raises: sqlite3.Error, OSError."""
     part = to.with_name(f"{to.name}.part")
     source, sink = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(part)
     try:

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autotrack.backends.grid import NotReady, Sums, joined, summed, together
-from autotrack.backends.sqlite_read import arrays
+from autotrack.backends.sqlite_read import FROM_POINTS, Place, arrays
 from autotrack.backends.sqlite_write import Rows
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _PIECE = 250_000  # points that are summed up at once
 _LEVELS = 6
 _COUNT = 128  # rows of a table that counts from 0; two of it count to 16,384
 
-_POINTS = "from metric_point where run_id = :run and key_id = :key and step between :low and :high"
 _COUNTED = f"""from temp.place a cross join temp.place b cross join metric_point where a.i * {_COUNT} < :buckets
 and b.i < :buckets - a.i * {_COUNT} and run_id = :run and key_id = :key and step between max(:low, (:first + a.i * {_COUNT} + b.i) << :shift)
 and min(:high, ((:first + a.i * {_COUNT} + b.i) << :shift) + :width)"""
@@ -47,7 +46,6 @@ class End(NamedTuple):
     points: int
 
 
-Place = tuple[tuple[int, str, float], tuple[int, str], tuple[int, int, int]]  # of a series: see ``sqlite_read.places``
 Door = Callable[[], AbstractContextManager[sqlite3.Connection]]  # a connection, in a transaction
 
 
@@ -119,7 +117,7 @@ class SqliteCurve:
         """See Source."""
         if self.total <= most:
             return True
-        text = f"select count(*) from (select 1 {_POINTS} limit :most)"
+        text = f"select count(*) from (select 1 {FROM_POINTS} limit :most)"
         return bool(self._db.execute(text, {**self._range(low, high), "most": most + 1}).fetchone()[0] <= most)
 
     def read(self, low: int, high: int, shift: int) -> int:
@@ -130,7 +128,7 @@ class SqliteCurve:
 
     def before(self, step: int) -> int:
         """See Source."""
-        text = f"select step {_POINTS} order by step desc limit 1"
+        text = f"select step {FROM_POINTS} order by step desc limit 1"
         found = self._db.execute(text, self._range(self.first, max(step, self.first))).fetchone()
         return self.first if found is None else int(found[0])
 
@@ -171,14 +169,13 @@ class SqliteCurve:
         last = "where p.run_id = :run and p.key_id = :key and p.step = g.last order by p.seq desc limit 1"
         ends = f"(select time_ms from metric_point p {last}), (select value from metric_point p {last})" if with_ends else "null, null"
         first, buckets = low >> shift, (high >> shift) - (low >> shift) + 1
-        grouped = f"{_POINTS} group by step >> :shift"
-        if buckets <= _COUNT**2 and self.total * (high - low + 1) >= 8 * buckets * (self.last - self.first + 1):
+        asked, grouped = {**self._range(low, high), "shift": shift}, f"{FROM_POINTS} group by step >> :shift"
+        if shift < 62 and buckets <= _COUNT**2 and self.total * (high - low + 1) >= 8 * buckets * (self.last - self.first + 1):
             _count(db)
-            grouped = f"{_COUNTED} group by a.i, b.i"
+            asked, grouped = {**asked, "first": first, "buckets": buckets, "width": (1 << shift) - 1}, f"{_COUNTED} group by a.i, b.i"
         text = f"""select last, {ends}, finite, total, low, high, total_count - finite from
             (select max(step) as last, count(*) as total_count, count(value) as finite, total(value) as total, min(value) as low,
             max(value) as high {grouped}) g"""
-        asked = {**self._range(low, high), "shift": shift, "first": first, "buckets": buckets, "width": (1 << shift) - 1}
         sums = _sums(db.execute(text, asked).fetchall())
         for at in _infinite(sums):
             bucket = int(sums.step[at]) >> shift
@@ -188,7 +185,7 @@ class SqliteCurve:
         return sums
 
     def _in_arrays(self, db: sqlite3.Connection, low: int, high: int, shift: int) -> Sums:
-        steps, ms, values = arrays(db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range(low, high)))
+        steps, ms, values = arrays(db.execute(f"select step, time_ms, value {FROM_POINTS} order by step, seq", self._range(low, high)))
         return summed(steps, ms / 1000, values, shift)
 
     def end(self, db: sqlite3.Connection) -> End:
@@ -211,7 +208,7 @@ class SqliteCurve:
         (total,) = db.execute("select count from metric_summary where key_id = ? and run_id = ?", (key_id, number)).fetchone()
         if not end.points:
             return end, True, int(total)
-        text = f"select count(*) from (select 1 {_POINTS} limit :most)"
+        text = f"select count(*) from (select 1 {FROM_POINTS} limit :most)"
         after = int(db.execute(text, {**self._range(end.step + 1, 2**63 - 1), "most": most}).fetchone()[0])
         return end, end.points + after == total, after
 
@@ -220,7 +217,7 @@ class SqliteCurve:
         end = self.end(db)
         top = end.shift + 2 * (_LEVELS - 1)
         asked = {**self._range(-(2**63), end.step), "top": top}
-        there = dict(db.execute(f"select step >> :top, count(*) {_POINTS} group by 1", asked).fetchall())
+        there = dict(db.execute(f"select step >> :top, count(*) {FROM_POINTS} group by 1", asked).fetchall())
         text = "select bucket, count + odd from rollup where run_id = :run and key_id = :key and shift = :top"
         kept = dict(db.execute(text, {"run": self.place[0], "key": self.place[1], "top": top}).fetchall())
         return [bucket for bucket in sorted({*there, *kept}) if there.get(bucket, 0) != kept.get(bucket, 0)]
@@ -228,8 +225,8 @@ class SqliteCurve:
     def piece(self, db: sqlite3.Connection, end: End) -> tuple[Sums, int, int]:
         """The sums of the next points after the end, the step of the last of them, and how many they are."""
         asked = self._range(end.step + 1, 2**63 - 1)
-        cut = db.execute(f"select step {_POINTS} order by step limit 1 offset {_PIECE}", asked).fetchone()
-        (last,) = cut or db.execute(f"select max(step) {_POINTS}", asked).fetchone()
+        cut = db.execute(f"select step {FROM_POINTS} order by step limit 1 offset {_PIECE}", asked).fetchone()
+        (last,) = cut or db.execute(f"select max(step) {FROM_POINTS}", asked).fetchone()
         sums = self.of_points(db, end.step + 1, last, end.shift, with_ends=True)
         return sums, int(sums.step[-1]), int(sums.count.sum() + sums.odd.sum())
 

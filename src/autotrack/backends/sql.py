@@ -13,6 +13,7 @@ from typing import Any
 
 from autotrack.backends.migrations import ENDED, STATUS
 from autotrack.query import Condition, Every, Field, Node, Query, Value, conditions_of
+from autotrack.values import as_float
 from autotrack.views import Stats
 
 Typed = tuple[str, float | None, str | None]
@@ -71,14 +72,6 @@ def decoded(kind: str, num: float | None, txt: str | None) -> Any:
     if kind == "b":
         return bool(num)
     return None if txt is None else json.loads(txt)
-
-
-def as_float(number: float | int) -> float:
-    """The number as float64; an integer beyond its range is infinite."""
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
 
 
 class Statistics(Mapping[str, Stats]):

@@ -22,10 +22,11 @@ from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, C
 from autotrack.backends.sqlite_write import Known, write_batch
 from autotrack.errors import BackendUnavailable, RecordRejected, RunNotFound
 from autotrack.query import ALL, Field, Query
-from autotrack.records import Batch
+from autotrack.records import Batch, RunEnded
 from autotrack.views import RunView, Series
 
 _ANALYZED = (1_000, 10_000, 100_000)  # with so many runs the query planner looks at the tables again: 1 ms
+_SYNC_S = 10.0  # what a power cut may cost
 _PURGE = 5_000  # points a transaction, so that writers wait for milliseconds; and so the others
 _PURGE_RUNS = 100
 _SHRINK = 2_000  # pages
@@ -40,6 +41,7 @@ class SqliteBackend:
         self._inherited: list[Connections] = []  # a parent's: kept, never used
         self._known = Known()
         self._names = sqlite_read.Names()
+        self._synced = time.monotonic()
 
     # The writing stair.
 
@@ -58,7 +60,7 @@ class SqliteBackend:
     def _write_once(self, db: sqlite3.Connection, batch: Batch) -> list[int]:
         is_written = False
         try:
-            with transaction(db):
+            with self._reaching_the_disk(db, batch), transaction(db):
                 new = write_batch(db, batch, self._known, _now_ms())
             is_written = True
             return new
@@ -67,6 +69,23 @@ class SqliteBackend:
         finally:
             if not is_written:
                 self._known.clear()
+
+    @contextmanager
+    def _reaching_the_disk(self, db: sqlite3.Connection, batch: Batch) -> Iterator[None]:
+        """A commit waits for the disk when a run ends, and every ten seconds; others leave it to the system, and a power cut may undo them.
+
+        Source: https://www.sqlite.org/pragma.html#pragma_synchronous
+        """
+        now = time.monotonic()
+        if now - self._synced < _SYNC_S and not any(type(record) is RunEnded for record in batch.records):
+            yield
+            return
+        db.execute("pragma synchronous = full")
+        try:
+            yield
+            self._synced = now
+        finally:
+            db.execute("pragma synchronous = normal")
 
     def delete(self, run_ids: Collection[str], *, undo: bool = False) -> int:
         text = """update run set deleted_ms = ?, change = (select value from meta where name = 'change')

@@ -24,6 +24,8 @@ SYSTEM = "system/"  # metrics of the process itself are shown apart
 _IN_ARRAYS = 50_000  # points up to which a curve is thinned in NumPy; SQLite is quicker beyond
 _CHUNK = 65_536
 
+FROM_POINTS = "from metric_point where run_id = :run and key_id = :key and step between :low and :high"
+
 _RUN_COLUMNS = f"""r.id, r.uid, r.name, e.name, {STATUS}, r.error, r.started_ms, {ENDED}, r.parent_uid, r.kind, r.session, r.call_site, r.host, r.pid,
     r.user_name, {SEEN}, r.deleted_ms, r.dropped, r.environment_id"""
 _RUN_TABLES = "run r join experiment e on e.id = r.experiment_id left join writers w on w.id = r.writer"
@@ -181,25 +183,17 @@ class _Parts:
 
 def curves(db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str], points: int | None, steps: tuple[int, int] | None) -> list[Series]:
     """See Backend.series."""
-    runs = dict(db.execute("select uid, id from run where uid in (select value from json_each(?))", (json.dumps(list(run_ids)),)).fetchall())
-    asked = "select name, id from key where kind = 'metric' and name in (select value from json_each(?))"
-    key_ids = dict(db.execute(asked, (json.dumps(list(keys)),)).fetchall())
     if points is not None:
         thinning.buckets(points)
-    made = []
-    for uid in run_ids:
-        for key in keys:
-            if uid in runs and key in key_ids:
-                curve = _Curve(db, uid, key, runs[uid], key_ids[key], steps)
-                if curve.exists:
-                    made.append(curve.read(points))
-    return made
+    return [_Curve(db, place, steps).read(points) for place in places(db, run_ids, keys)]
 
 
-def places(
-    db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str]
-) -> list[tuple[tuple[int, str, float], tuple[int, str], tuple[int, int, int]]]:
-    """The series that exist, by run then key as asked: the run's number, id and start, the key's id and name, first and last step and count."""
+# Of a series: its run's number, id and start; its key's id and name; its first and last step and its count.
+Place = tuple[tuple[int, str, float], tuple[int, str], tuple[int, int, int]]
+
+
+def places(db: sqlite3.Connection, run_ids: Sequence[str], keys: Sequence[str]) -> list[Place]:
+    """The series that exist, by run then key as asked."""
     asked = (json.dumps(list(run_ids)),)
     runs = {uid: (number, uid, ms / 1000) for number, uid, ms in db.execute(f"select id, uid, started_ms from run where uid {_IN_RUNS}", asked)}
     text = f"select name, id from key where kind = 'metric' and name {_IN_RUNS}"
@@ -214,16 +208,12 @@ def places(
 class _Curve:
     """One series within a range of steps."""
 
-    def __init__(self, db: sqlite3.Connection, uid: str, key: str, run_id: int, key_id: int, steps: tuple[int, int] | None) -> None:
-        self._db, self._uid, self._key = db, uid, key
-        text = "select first_step, last_step, count from metric_summary where key_id = ? and run_id = ?"
-        first, last, total = db.execute(text, (key_id, run_id)).fetchone() or (0, -1, 0)
-        self.exists = total > 0
+    def __init__(self, db: sqlite3.Connection, place: Place, steps: tuple[int, int] | None) -> None:
+        (run_id, self._uid, _), (key_id, self._key), (first, last, total) = place
+        self._db = db
         low, high = (first, last) if steps is None else (max(first, steps[0]), min(last, steps[1]))
         self._range = {"run": run_id, "key": key_id, "low": low, "high": high}
-        self.total = total
-        if self.exists and (low, high) != (first, last):
-            self.total = self._one(f"select count(*) {_POINTS}")[0]
+        self.total = total if (low, high) == (first, last) else self._one(f"select count(*) {FROM_POINTS}")[0]
 
     def _one(self, text: str, **more: Any) -> Any:
         return self._db.execute(text, {**self._range, **more}).fetchone()
@@ -231,7 +221,7 @@ class _Curve:
     def read(self, points: int | None) -> Series:
         if points is None or self.total <= points:
             return self._series(*self._arrays())
-        first, last = self._one(f"select min(step), max(step) {_POINTS}")
+        first, last = self._one(f"select min(step), max(step) {FROM_POINTS}")
         if self.total <= _IN_ARRAYS or last - first >= 2**62:
             steps, times, values = self._arrays()
             keep = thinning.kept(steps, values, points)
@@ -242,24 +232,24 @@ class _Curve:
         return Series(self._uid, self._key, steps, times, values, self.total)
 
     def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
-        steps, ms, values = arrays(self._db.execute(f"select step, time_ms, value {_POINTS} order by step, seq", self._range))
+        steps, ms, values = arrays(self._db.execute(f"select step, time_ms, value {FROM_POINTS} order by step, seq", self._range))
         return steps, ms / 1000, values
 
     def _thinned(self, first: int, size: int) -> Series:
         """As ``thinning.kept``: one pass finds each bucket's bounds, and each bucket is then asked for the four points."""
         import numpy as np  # reading only
 
-        text = f"select min(step), max(step), min(value), max(value) {_POINTS} group by (step - :first) / :size"
+        text = f"select min(step), max(step), min(value), max(value) {FROM_POINTS} group by (step - :first) / :size"
         found = self._db.execute(text, {**self._range, "first": first, "size": size}).fetchall()
         kept: set[tuple[int, int, int, float | None]] = set()
         columns = "select step, seq, time_ms, value"
         for low, high, smallest, largest in found:
             bounds = {"low": low, "high": high}
-            kept.add(self._one(f"{columns} {_POINTS} order by step, seq limit 1", **bounds))
-            kept.add(self._one(f"{columns} {_POINTS} order by step desc, seq desc limit 1", **bounds))
+            kept.add(self._one(f"{columns} {FROM_POINTS} order by step, seq limit 1", **bounds))
+            kept.add(self._one(f"{columns} {FROM_POINTS} order by step desc, seq desc limit 1", **bounds))
             if smallest is not None:
                 for extreme in (smallest, largest):
-                    kept.add(self._one(f"{columns} {_POINTS} and value = :extreme order by step, seq limit 1", **bounds, extreme=extreme))
+                    kept.add(self._one(f"{columns} {FROM_POINTS} and value = :extreme order by step, seq limit 1", **bounds, extreme=extreme))
         rows = sorted(kept, key=lambda row: row[:2])
         steps, _, times, values = zip(*rows, strict=True)
         return self._series(np.array(steps, np.int64), np.array(times, np.float64) / 1000, np.array(values, np.float64))
@@ -276,9 +266,6 @@ def arrays(cursor: sqlite3.Cursor) -> tuple[np.ndarray[Any, Any], ...]:
     if not chunks:
         return np.empty(0, np.int64), np.empty(0), np.empty(0)
     return tuple(np.concatenate(column) for column in zip(*chunks, strict=True))
-
-
-_POINTS = "from metric_point where run_id = :run and key_id = :key and step between :low and :high"
 
 
 def tail(db: sqlite3.Connection, cursor: str | None, limit: int, names: Names, now_ms: int) -> Tail:
@@ -306,7 +293,8 @@ def tail(db: sqlite3.Connection, cursor: str | None, limit: int, names: Names, n
             continue
         key, start = names.of(db)[key_id], _first_new_step(recent, since)
         statistics[uid, key] = Statistics({key: tuple(amounts)})[key]
-        curve = None if start is None else _Curve(db, uid, key, run_id, key_id, (start, 2**63 - 1))
+        ends = (amounts[4], amounts[2], amounts[0])
+        curve = None if start is None else _Curve(db, ((run_id, uid, 0.0), (key_id, key), ends), (start, 2**63 - 1))
         if curve is None or curve.total > limit:
             stale.append((uid, key))
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
@@ -11,8 +10,6 @@ from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import prints, store
 from autotrack.settings import database
-
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @click.command(short_help="Print where the store is.")
@@ -44,16 +41,19 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
     """Remove deleted runs for good, and the files that no run needs any more."""
     import time
 
+    from autotrack.query import seconds_of
     from autotrack.search import search_runs
 
-    age_s = seconds(older_than)
+    age_s = seconds_of("".join(older_than.split()))
+    if age_s is None:
+        raise click.BadParameter(f"{older_than!r} is no age; write 90s, 15m, 12h, 30d or 2w", param_hint="--older-than")
     found = store()
     before = time.time() - age_s
     going = search_runs(f"deleted <= {before}", limit=None)
     said: dict[str, Any] = {"runs": len(going), "files": 0, "bytes": 0}
     if not dry_run:
         said["runs"] = found.backend.purge(age_s)
-        said["files"], said["bytes"] = swept(found)
+        said["files"], said["bytes"] = found.artifacts.sweep(found.backend.digests())
     if form == "json":
         printing.print_json(said)
     elif form == "csv":
@@ -65,17 +65,3 @@ def gc(older_than: str, dry_run: bool, form: str) -> None:
     else:
         click.echo(f"{words.plural(said['runs'], 'run')} and {words.plural(said['files'], 'file')} removed")
         click.echo(f"{words.size(said['bytes'])} freed")
-
-
-def seconds(age: str) -> float:
-    """``30d`` in seconds."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", age)
-    if match is None:
-        raise click.BadParameter(f"{age!r} is no age; write 90s, 15m, 12h, 30d or 2w", param_hint="--older-than")
-    return float(match[1]) * UNITS_S[match[2]]
-
-
-def swept(found: Any) -> tuple[int, int]:
-    """Remove the artifacts that no run has; how many, and their bytes. What was stored within a day stays: its record may be on the way."""
-    count, freed = found.artifacts.sweep(found.backend.digests())
-    return count, freed

@@ -23,18 +23,12 @@ LETTERS = "*+ox#@"
 MOST = 6  # curves in one picture
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
-Points = list[tuple[float, float]]
-
 
 def measures(run: RunView) -> list[list[str]]:
-    """The series of a run that make a picture, those of one measure (train/loss, val/loss) together; what says most comes first."""
-    from autotrack.glance import weight
+    """The series of a run that make a picture, at most six; see ``glance.measures``."""
+    from autotrack import glance
 
-    keys = sorted((key for key, stats in run.statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight)
-    groups: dict[str, list[str]] = {}
-    for key in keys:
-        groups.setdefault(key.rpartition("/")[2], []).append(key)
-    return [sorted(group)[:MOST] for group in groups.values()]
+    return [group[:MOST] for group in glance.measures(run.statistics)]
 
 
 def picture(to: Console, curves: Sequence[Series], *, width: int, height: int = 10) -> list[Text]:

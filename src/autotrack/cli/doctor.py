@@ -15,9 +15,8 @@ from autotrack.cli import printing
 from autotrack.cli.doors import NoStore, prints, store
 from autotrack.cli.launch import interpreter
 from autotrack.errors import AutotrackError
-from autotrack.settings import database
+from autotrack.settings import NAMES, database
 
-NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "lustre", "glusterfs", "ceph", "fuse.sshfs")  # file systems
 RECOVER = "the file is damaged; copy it away, then: sqlite3 autotrack.db .recover"
 
 
@@ -44,20 +43,15 @@ def finding(about: str, name: str, value: object, ok: bool = True, advice: str =
 
 
 def settings_findings() -> Iterator[dict[str, Any]]:
-    from dataclasses import fields
-
     from autotrack.recording.tracker import tracker
 
     settings = tracker().settings
-    for field in fields(settings):
-        if field.name == "origins" or field.name.startswith("_"):
-            continue
-        value = getattr(settings, field.name)
-        plain = value if isinstance(value, (bool, int, float)) else str(value)
-        yield finding("setting", field.name, plain, advice=settings.origins.get(field.name, "default"))
+    for name in NAMES:
+        yield finding("setting", name, getattr(settings, name), advice=settings.origins.get(name, "default"))
 
 
 def store_findings() -> Iterator[dict[str, Any]]:
+    from autotrack.recording import mounts
     from autotrack.recording.tracker import tracker
 
     settings = tracker().settings
@@ -71,11 +65,9 @@ def store_findings() -> Iterator[dict[str, Any]]:
     there = next((parent for parent in (folder, *folder.parents) if parent.exists()), Path("/"))
     writable = os.access(there, os.W_OK | os.X_OK)
     yield finding("store", "writable", writable, writable, "" if writable else f"{there} cannot be written; set AUTOTRACK_URI to another place")
-    kind = file_system(there)
-    network = kind in NETWORK
-    yield finding(
-        "store", "file system", kind or "unknown", not network, "SQLite is not safe on it; set AUTOTRACK_URI to a local disk" if network else ""
-    )
+    kind, shared = mounts.file_system_of(str(there)), mounts.is_network(there)
+    unsafe = "SQLite is not safe on it; set AUTOTRACK_URI to a local disk" if shared else ""
+    yield finding("store", "file system", kind or "unknown", not shared, unsafe)
     free = shutil.disk_usage(there).free
     scarce = free < 200 << 20
     yield finding("store", "free space", words.size(free), not scarce, "the journal needs room: free some space" if scarce else "")
@@ -148,22 +140,6 @@ def framework_findings() -> Iterator[dict[str, Any]]:
     yield finding("framework", "python", python)
     for name, (version, is_observed, reason) in json.loads(done.stdout.strip().splitlines()[-1]).items():
         yield finding("framework", f"{name} {version}".strip(), "observed" if is_observed else "not observed", advice=reason)
-
-
-def file_system(path: Path) -> str:
-    """The type of the file system that a path lies on; "" where that cannot be known."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    best, kind = "", ""
-    resolved = path.resolve()
-    for line in lines:
-        left, _, right = line.partition(" - ")
-        mount = left.split()[4].encode().decode("unicode_escape")
-        if resolved.is_relative_to(mount) and len(mount) >= len(best):
-            best, kind = mount, right.split()[0]
-    return kind
 
 
 def print_findings(findings: list[dict[str, Any]]) -> None:

@@ -150,14 +150,14 @@ def store() -> Tracker:
 
 def find_run(reference: str) -> RunView:
     """The run of an id, the beginning of one, or a name that one run has.   Raises: RunNotFound with what comes near."""
+    from autotrack.query import quoted
     from autotrack.recording.runs import get_run
     from autotrack.search import search_runs
 
     try:
         return get_run(reference)
     except RunNotFound:
-        quoted = reference.replace("'", "''")
-        named = search_runs(f"name = '{quoted}'", deleted=True)
+        named = search_runs(f"name = {quoted(reference)}", deleted=True)
     if len(named) == 1:
         return get_run(named[0].id)
     if named:

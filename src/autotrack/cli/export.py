@@ -79,13 +79,13 @@ def make_room(target: Path, force: bool) -> None:
 
 
 def back_up(source: Path, target: Path) -> None:
-    """Copy a SQLite database through its backup API: one moment of it, whatever is being written."""
+    """Copy a SQLite store whole.   Raises: AutotrackError if it cannot be read."""
     import sqlite3
-    from contextlib import closing
+
+    from autotrack.backends.migrations import copy
 
     try:
-        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as read, closing(sqlite3.connect(target)) as written:
-            read.backup(written)
+        copy(source, target)
     except sqlite3.Error as error:
         raise AutotrackError(f"{source} could not be copied to {target}: {error}") from error
 

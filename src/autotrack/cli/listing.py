@@ -24,11 +24,11 @@ PAGE = 1000  # runs read at once for a folded list
 def narrowed(filter: str, experiment: str | None) -> str:
     if experiment is None:
         return filter
-    from autotrack.query import parse
+    from autotrack.query import parse, quoted
 
     parse(filter)  # what is wrong with it is pointed at in its own text
-    quoted = "'" + experiment.replace("'", "''") + "'"
-    return f"({filter}) and experiment = {quoted}" if filter.strip() else f"experiment = {quoted}"
+    inside = f"experiment = {quoted(experiment)}"
+    return f"({filter}) and {inside}" if filter.strip() else inside
 
 
 def folded(query: str, limit: int, deleted: bool) -> tuple[list[Fold], bool]:
@@ -74,7 +74,7 @@ def print_folds(to: Console, lines: Sequence[Fold]) -> None:
                 printing.styled(words.moment(run.started)),
                 printing.styled(words.span(took(line))),
                 printing.styled(run.experiment, "dim"),
-                printing.styled(metrics_of(line)),
+                printing.styled(few_metrics(line.runs)),
             ]
         )
     printing.print_table(to, columns, rows)
@@ -118,15 +118,11 @@ def status(line: Fold) -> Text:
     return printing.styled(", ".join(f"{count} {name}" for name, count in there[:2]), printing.STATUS_STYLES[there[0][0]])
 
 
-def took(line: Fold) -> float | None:
+def took(line: Fold) -> float:
     """Seconds that the runs took together; until now, of those that run."""
     import time
 
     return sum(max((time.time() if run.ended is None else run.ended) - run.started, 0.0) for run in line.runs)
-
-
-def metrics_of(line: Fold) -> str:
-    return few_metrics(line.runs)
 
 
 def few_metrics(runs: Sequence[RunView], most: int = 3) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autotrack.query import Condition, Field, Order, Query, Value, parse
+from autotrack.query import Order, Query, among, parse
 
 if TYPE_CHECKING:
     from autotrack.recording.tracker import Tracker
@@ -75,8 +75,7 @@ class Live:
         self._known = {row.id: self._known[row.id] for row in rows if row.id in self._known and row.id not in changed}
         ids = [row.id for row in rows if row.id not in self._known]
         if ids:
-            query = Query(Condition(Field("run", "id"), "in", tuple(Value(text=one) for one in ids)))
-            self._known |= {run.id: run for run in self._tracker.backend.runs(replace(query, deleted=True), fields=("metrics",))}
+            self._known |= {run.id: run for run in self._tracker.backend.runs(among("id", ids), fields=("metrics",))}
         parts = [(row, self._known.get(row.id, row)) for row in rows]
         self.rows = [replace(row, metrics=known.metrics, statistics=known.statistics) for row, known in parts]
 

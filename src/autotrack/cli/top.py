@@ -1,22 +1,15 @@
 """``autotrack top``: runs and their curves in the terminal, while they train.
 
-It draws on the terminal's other screen, only the lines that changed, and gives the terminal back as it was: at ``q``, at Ctrl-C, at
-SIGTERM and SIGHUP, and while it is stopped by Ctrl-Z.
+What is looked at and what keys do with it is here; the terminal itself is in ``terminal``, what changed meanwhile in ``live``.
 """
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
-import select
 import shutil
-import signal
 import sys
 import time
-from contextlib import suppress
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +17,7 @@ from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.doors import choose_store, complete_experiment, store
 from autotrack.cli.listing import narrowed
+from autotrack.cli.terminal import Terminal
 from autotrack.errors import AutotrackError, QueryError
 
 if TYPE_CHECKING:
@@ -35,7 +29,6 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 WAIT_S = 0.25  # for a key; then the size of the terminal is looked at
-ESCAPE_S = 0.05  # in which the rest of an arrow key comes, over a slow line too
 LEAST_HEIGHT = 18  # below which the list has no picture under it
 MOST_METRICS = 4  # columns
 HELP = (
@@ -100,84 +93,6 @@ def watch(screen: Screen, terminal: Terminal) -> None:
             is_new = True
             if not screen.press(key):
                 return
-
-
-class Terminal:
-    """The terminal while we draw on it."""
-
-    def __init__(self) -> None:
-        self._fd = sys.stdin.fileno()
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._shown: list[str] = []
-        self._signals: dict[int, Any] = {}
-        self.size = os.terminal_size((0, 0))
-
-    def __enter__(self) -> Terminal:
-        import termios
-
-        self._before = termios.tcgetattr(self._fd)
-        for number, call in ((signal.SIGTERM, self._end), (signal.SIGHUP, self._end), (signal.SIGTSTP, self._pause)):
-            self._signals[number] = signal.signal(number, call)
-        self._take()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._give_back()
-        for number, call in self._signals.items():
-            signal.signal(number, call)
-
-    def _take(self) -> None:
-        import tty
-
-        tty.setcbreak(self._fd)
-        self._shown, self.size = [], os.terminal_size((0, 0))
-        self._write("\x1b[?1049h\x1b[?25l")
-
-    def _give_back(self) -> None:
-        import termios
-
-        with suppress(OSError):  # it may be gone
-            self._write("\x1b[0m\x1b[?25h\x1b[?1049l")
-        with suppress(OSError, termios.error):
-            termios.tcsetattr(self._fd, termios.TCSAFLUSH, self._before)
-
-    def _end(self, number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    def _pause(self, number: int, _frame: FrameType | None) -> None:
-        self._give_back()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # stops here, until somebody says to go on
-        signal.signal(number, self._pause)
-        self._take()
-
-    def draw(self, lines: list[str], size: os.terminal_size) -> None:
-        """Show these lines; only those that differ from what is there are written."""
-        if size != self.size:
-            self._write("\x1b[2J")
-            self._shown, self.size = [], size
-        shown, self._shown = self._shown, lines
-        parts = [f"\x1b[{row + 1};1H{line}\x1b[0m\x1b[K" for row, line in enumerate(lines[: size.lines]) if row >= len(shown) or shown[row] != line]
-        if len(lines) < min(len(shown), size.lines):
-            parts.append(f"\x1b[{len(lines) + 1};1H\x1b[J")
-        if parts:
-            self._write("".join(parts))
-
-    def keys(self, timeout_s: float) -> list[str]:
-        """The keys that were pressed, each as the characters that it sends.   Raises: SystemExit when the terminal has gone."""
-        if not select.select([self._fd], [], [], timeout_s)[0]:
-            return []
-        read = os.read(self._fd, 4096)
-        if read.endswith(b"\x1b") and select.select([self._fd], [], [], ESCAPE_S)[0]:
-            read += os.read(self._fd, 4096)
-        if not read:
-            raise SystemExit(0)
-        return re.findall(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", self._decoder.decode(read), re.S)
-
-    def _write(self, text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 class Screen:

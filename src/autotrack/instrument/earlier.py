@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autotrack.query import parse
+from autotrack.query import parse, quoted
 from autotrack.recording.reading import reading
 from autotrack.views import RunView
 
@@ -14,6 +14,5 @@ def runs_tagged(framework: str, tag: str, value: str) -> list[RunView]:
 
     Asks the store, so it is for what happens once a training.   Raises: BackendError.
     """
-    quoted = value.replace("'", "''")
-    found = reading().runs(parse(f"kind = '{framework}' and tags.{tag} = '{quoted}'", order_by="started desc", limit=MOST), fields=())
+    found = reading().runs(parse(f"kind = '{framework}' and tags.{tag} = {quoted(value)}", order_by="started desc", limit=MOST), fields=())
     return [reading().run(view.id) for view in found]

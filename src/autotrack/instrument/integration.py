@@ -16,6 +16,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
+from operator import eq, ge, gt, le, lt
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -25,7 +26,7 @@ from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
 from autotrack.instrument.calls import ArgumentMissing, Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
-from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, note_aliases, rebind_aliases
+from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, Unchanged, note_aliases, rebind_aliases
 from autotrack.recording.runs import tell_all
 
 Observed: TypeAlias = Generator[None, Any, None]  # what a hook is: it yields once, and is sent what the framework returned
@@ -443,20 +444,16 @@ class _Watch:
         self.observe: Observe = guarded(observe)
 
 
-class _Watched:
+class _Watched(Unchanged):
     """Around a call that a generator looks at."""
 
-    __slots__ = ("_patch", "_watched", "args", "kwargs", "result")
+    __slots__ = ("_patch", "_watched")
 
     def __init__(self, watched: Observed, patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-        self.result: Any = None
+        super().__init__(args, kwargs)
         self._patch = patch
         self._watched = watched
         next(watched, None)
-
-    def __enter__(self) -> None:
-        return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         with guard(self._patch.place):
@@ -520,10 +517,4 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return (*numbers, 0, 0, 0, 0)[:4]
 
 
-_RELATIONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-    "==": lambda a, b: a == b,
-}
+_RELATIONS = {">=": ge, "<=": le, "<": lt, ">": gt, "==": eq}

@@ -40,6 +40,22 @@ class Around(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None: ...
 
 
+class Unchanged:
+    """Around a call that is made with these arguments; nothing hears how it ended."""
+
+    __slots__ = ("args", "kwargs", "result")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.result: Any = None
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        return None
+
+
 # Asked before each call; None lets the call through as it is. It must not raise: see guard.guarded.
 Observe: TypeAlias = "Callable[[Patch, tuple[Any, ...], dict[str, Any]], Around | None]"
 
@@ -87,6 +103,11 @@ class Patch:
         held = vars(owner).get(name, ABSENT)
         setattr(owner, name, placed)
         self.bindings.append(Binding(weakref.ref(owner), name, held, placed))
+
+    def note(self, owner: Any, name: str) -> None:
+        """The wrapper came under another name, imported from where it already stood: so that it is restored there too."""
+        if not any(binding.owner() is owner and binding.name == name for binding in self.bindings):
+            self.bindings.append(Binding(weakref.ref(owner), name, self.original, self.wrapper))
 
     def restore(self) -> None:
         """Put back what stood under each name; where someone else has replaced us since, go dormant and leave theirs."""
@@ -252,9 +273,7 @@ class Patches:
         held = getattr(module, name)
         ours = patch_of(held)
         if ours is not None and ours.on and self._functions.get(id(ours.original)) is ours:
-            # A name that was imported from where the wrapper already stood: noted, so that it is restored too.
-            if not any(b.owner() is module and b.name == name for b in ours.bindings):
-                ours.bindings.append(Binding(weakref.ref(module), name, ours.original, held))
+            ours.note(module, name)
             return
         held = without_dormant(module, name, held)
         if is_observed(held, observe):
@@ -330,17 +349,14 @@ def made(make: Make, patch: Patch) -> Callable[..., Any]:
     return functools.update_wrapper(wrapper, patch.original)
 
 
-class _Afterwards:
+class _Afterwards(Unchanged):
     """Around the making of a subclass: look at it once it is made."""
 
-    __slots__ = ("_adopt", "args", "kwargs", "result")
+    __slots__ = ("_adopt",)
 
     def __init__(self, adopt: Callable[[type], None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._adopt, self.args, self.kwargs = adopt, args, kwargs
-        self.result: Any = None
-
-    def __enter__(self) -> None:
-        return None
+        super().__init__(args, kwargs)
+        self._adopt = adopt
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         if error is None:
@@ -403,9 +419,7 @@ def note_aliases(package: str, patches: Iterable[Patch]) -> None:
     """Find the names that modules outside ``package`` gave the wrappers since we came, so that they are restored too."""
     wanted = {id(patch.wrapper): patch for patch in patches}
     for module, name, value in list(names_outside(package, wanted)):
-        patch = wanted[id(value)]
-        if not any(b.owner() is module and b.name == name for b in patch.bindings):
-            patch.bindings.append(Binding(weakref.ref(module), name, patch.original, value))
+        wanted[id(value)].note(module, name)
 
 
 def names_outside(package: str, wanted: Iterable[int]) -> Iterator[tuple[types.ModuleType, str, Any]]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Any
 
 from autotrack.guard import guarded
 from autotrack.instrument.fits import Fit, Within, current_fit
-from autotrack.instrument.patches import Patch
+from autotrack.instrument.patches import Patch, Unchanged
 from autotrack.recording.runs import Run, current_run
 
 MODULE, TARGET = "joblib.parallel", "Parallel.__call__"
@@ -43,33 +42,17 @@ class Task:
         return getattr(self._function, name)
 
 
-class _Spread:
-    """Around one ``Parallel()(tasks)``: the same tasks, each as part of the caller's fit."""
-
-    __slots__ = ("args", "kwargs", "result")
-
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-        self.result: Any = None
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
-
 @guarded
-def spread(_patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Spread | None:
+def spread(_patch: Patch, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Unchanged | None:
     """Let the tasks of a parallel call belong to the fit that is open here; without one, leave the call alone."""
     fit = current_fit()
     if fit is None:
         return None
     run = current_run()
     if len(args) == 2:
-        return _Spread((args[0], belonging(args[1], fit, run)), kwargs)
+        return Unchanged((args[0], belonging(args[1], fit, run)), kwargs)
     if "iterable" in kwargs:
-        return _Spread(args, {**kwargs, "iterable": belonging(kwargs["iterable"], fit, run)})
+        return Unchanged(args, {**kwargs, "iterable": belonging(kwargs["iterable"], fit, run)})
     return None
 
 

@@ -18,6 +18,7 @@ from xgboost import Booster, DMatrix, collective
 from xgboost.callback import EarlyStopping, TrainingCallback
 
 from autotrack.instrument import Call, Fit, Integration, Observed, asked, guarded
+from autotrack.instrument.fits import of_pairs
 
 integration = Integration("xgboost", requires="xgboost>=2.1", engine_of=["sklearn"])
 
@@ -82,7 +83,7 @@ def train(fit: Fit, call: Call) -> Observed:
     if stops_early(call):
         fit.summary(curves.best(booster.attr("best_iteration"), booster.attr("best_score")))
     fit.table("feature_importance", importances_of(booster, config))
-    fit.artifact("booster.ubj", write=lambda path: path.write_bytes(booster.save_raw("ubj")), kind="model")
+    fit.content("booster.ubj", of=lambda: booster.save_raw("ubj"), kind="model")
 
 
 @integration.fit(*CV, when=is_alone, by_instance=True)
@@ -172,12 +173,7 @@ def first_number(text: str) -> float:
 
 def dict_of(params: Any) -> dict[str, Any]:
     """The booster's parameters: a dict, or pairs, of which a name that comes twice is a list."""
-    if isinstance(params, Mapping):
-        return dict(params)
-    found: dict[str, Any] = {}
-    for name, value in params or ():
-        found[name] = value if name not in found else [*found[name], value] if isinstance(found[name], list) else [found[name], value]
-    return found
+    return dict(params) if isinstance(params, Mapping) else of_pairs(params or ())
 
 
 def set_names(train_set: Any, evals: Sequence[tuple[Any, str]]) -> dict[str, str]:

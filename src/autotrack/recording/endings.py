@@ -254,13 +254,12 @@ def _replace(where: Any, name: str, ours: Callable[..., Any]) -> None:
 def unwatch() -> None:
     """Give them back, unless somebody has wrapped one meanwhile."""
     with _exit.lock:
-        _exit.watched = [each for each in _exit.watched if getattr(each[0], each[1]) is not each[3] or _restored(*each)]
+        for each in list(_exit.watched):
+            where, name, original, ours = each
+            if getattr(where, name) is ours:
+                setattr(where, name, original)
+                _exit.watched.remove(each)
         if _exit.shell is not None:
             shell, call = _exit.shell
             _exit.shell = None
             shell.events.unregister("post_run_cell", call)
-
-
-def _restored(where: Any, name: str, original: Callable[..., Any], _ours: Callable[..., Any]) -> bool:
-    setattr(where, name, original)
-    return False

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import itertools
 import logging
 import mmap
 import operator
@@ -20,7 +21,7 @@ import struct
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from time import time
 from typing import Any, Protocol
@@ -42,7 +43,7 @@ from autotrack.recording.segments import (
     packed_json,
 )
 from autotrack.records import AnyRecord, Batch, RunEnded, RunNoted, RunStarted, to_wire
-from autotrack.values import frozen_number
+from autotrack.values import frozen_number, is_mapping
 
 logger = logging.getLogger("autotrack")
 
@@ -61,22 +62,24 @@ _Known = tuple[int, Callable[..., None], float, Segment, mmap.mmap, float]
 
 
 class Lane:
-    """What one run logs with."""
+    """What one run logs with. ``steps`` counts for calls that name no step."""
 
-    __slots__ = ("__weakref__", "_journal", "_known", "_last", "dropped", "run_id", "segment")
+    __slots__ = ("__weakref__", "_journal", "_known", "_last", "_steps", "dropped", "run_id", "segment")
 
-    def __init__(self, journal: Journal, run_id: str) -> None:
+    def __init__(self, journal: Journal, run_id: str, steps: Iterator[int]) -> None:
         self._journal = journal
+        self._steps = steps
         self._known: dict[tuple[Any, ...], _Known] = {}
         self._last: tuple[tuple[Any, ...], _Known | None] = ((), None)
         self.run_id = run_id
         self.segment: Segment | None = None  # whose sets are known
         self.dropped = 0  # calls for which there was no room, not yet noted
 
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        """Record metrics at a step. Nested mappings are flattened with ``/``.
+    def log(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Record metrics at a step; None is the next one. Nested mappings are flattened with ``/``.
 
         Raises: TypeError, naming the key and the type of what is not one number; for a step that is no whole number of 64 bits.
+        A call that raises has recorded nothing and counted no step.
         """
         keys = tuple(metrics)
         last, known = self._last  # comparing costs half of hashing
@@ -109,6 +112,8 @@ class Lane:
                     values = frozen
                     value = frozen[0]
                     break
+        if step is None:
+            step = next(self._steps)
         now = time()
         is_settled = False
         try:
@@ -173,20 +178,25 @@ class Lane:
             segment.stop = min(segment.stop, off)
         self._slow(metrics, step)
 
-    def _slow(self, metrics: Mapping[str, Any], step: int) -> None:
+    def _slow(self, metrics: Mapping[str, Any], step: int | None) -> None:
         journal = self._journal
         if journal.is_full:
+            if step is None:
+                next(self._steps)  # what is missing has its place
             self._drop()
             return
-        number = _checked_step(step)
-        flat = _flattened(metrics)
+        if step is not None:
+            step = _checked_step(step)
+        flat = {key: value if _is_on_device(value) else journal._number(key, value) for key, value in _flattened(metrics).items()}
+        if step is None:
+            step = next(self._steps)
         now = time()
         for start in range(0, len(flat), MOST_KEYS):
             part = flat if len(flat) <= MOST_KEYS else dict(list(flat.items())[start : start + MOST_KEYS])
             if any(map(_is_on_device, part.values())):
-                journal._wait(self, part, number, now)
-                continue
-            journal._place((self, tuple(part), [journal._number(key, value) for key, value in part.items()], number, now))
+                journal._wait(self, part, step, now)
+            else:
+                journal._place((self, tuple(part), list(part.values()), step, now))
 
     def _drop(self) -> None:
         self._known, self._last = {}, ((), None)  # the next one comes here without trying
@@ -266,9 +276,9 @@ class Journal:
         """Whether values wait for a device."""
         return bool(self._waiting)
 
-    def lane(self, run_id: str) -> Lane:
-        """A way in for one run's metrics."""
-        return Lane(self, run_id)
+    def lane(self, run_id: str, steps: Iterator[int] | None = None) -> Lane:
+        """A way in for one run's metrics; ``steps`` are those of calls that name none, 0, 1, … if not given."""
+        return Lane(self, run_id, itertools.count() if steps is None else steps)
 
     def put(self, record: AnyRecord) -> None:
         """Record an object. Never raises for trouble with the disk; an object is never dropped."""
@@ -577,7 +587,7 @@ class Journal:
 
     def _wait(self, lane: Lane, metrics: dict[str, Any], step: int, now: float) -> None:
         """Keep values that lie on a device, for a thread that may wait for it. Cloned there, since a loop may add to them in place."""
-        kept = {key: _detached(value) if _is_on_device(value) else self._number(key, value) for key, value in metrics.items()}
+        kept = {key: _detached(value) if _is_on_device(value) else value for key, value in metrics.items()}
         self._waiting.append((lane, kept, step, now))
         if self.attendant is not None:
             self.attendant.start()
@@ -763,6 +773,8 @@ def _checked_step(step: Any) -> int:
 
 
 def _flattened(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    if not is_mapping(metrics):
+        raise TypeError(f"metrics are a mapping from names to numbers, not a {type(metrics).__name__}")
     flat: dict[str, Any] = {}
     _flatten(metrics, "", flat, 0)
     return flat
@@ -772,7 +784,7 @@ def _flatten(metrics: Mapping[str, Any], prefix: str, flat: dict[str, Any], dept
     for key, value in metrics.items():
         if not isinstance(key, str) or not key:
             raise TypeError(f"a metric's name is text that is not empty, not {key!r}")
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             if depth > 30:
                 raise TypeError(f"metric {prefix + key!r} is nested too deep")
             _flatten(value, f"{prefix}{key}/", flat, depth + 1)

@@ -33,7 +33,8 @@ class Claim:
     """A process's name in the folder, for as long as it lives.   Raises: OSError if the folder cannot be written."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.path.isdir(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.writer = ""
         self._lock = self._take()

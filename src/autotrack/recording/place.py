@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 INTERACTIVE = "interactive"
 
+NOTEBOOKS = ("ipykernel_launcher", "ipython", "ipython3")  # programs that run what somebody types
+
 _programs: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()  # Python forgets ``__file__`` when the program's last line is done
 
 
@@ -41,10 +43,16 @@ def experiment_here() -> str:
 
 
 def script() -> str | None:
-    """The path of the program, or the name of the module run by ``-m`` as a path; None of a prompt, ``-c`` and a notebook."""
+    """The path of the program, or the name of the module run by ``-m`` as a path; None of a prompt, ``-c`` and a notebook.
+
+    In a process that multiprocessing or loky started anew ``__main__`` is theirs, but they hand ``sys.argv`` on.
+    """
     main = sys.modules.get("__main__")
     if main is None or in_notebook():
         return None
+    if in_child_process() and sys.argv and os.path.isfile(sys.argv[0]):
+        is_typed = os.path.splitext(os.path.basename(sys.argv[0]))[0] in NOTEBOOKS
+        return None if is_typed else _without_main(os.path.abspath(sys.argv[0]))
     spec = getattr(main, "__spec__", None)
     name: str = getattr(spec, "name", None) or ""
     if name and name != "__main__":  # python -m package.train, or python -m package
@@ -54,7 +62,12 @@ def script() -> str | None:
         _programs[main] = path
     if not isinstance(path, str) or path.startswith("<"):
         return None
-    return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path  # python folder
+    return _without_main(path)
+
+
+def _without_main(path: str) -> str:
+    """The folder that python ran, of its ``__main__.py``."""
+    return os.path.dirname(os.path.abspath(path)) if os.path.basename(path) == "__main__.py" else path
 
 
 def in_notebook() -> bool:
@@ -79,7 +92,9 @@ def is_interactive() -> bool:
 def in_child_process() -> bool:
     """Whether multiprocessing (or loky, which is built on it) started this process. Imports neither."""
     process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
+    if process is None:
+        return False
+    return process.parent_process() is not None or hasattr(process.current_process(), "_inheriting")  # while it imports its parent's __main__
 
 
 def is_silent_rank() -> bool:
@@ -87,8 +102,7 @@ def is_silent_rank() -> bool:
 
     A scheduler's variables alone (``SLURM_PROCID``, ``OMPI_*``) never silence.
     """
-    distributed = sys.modules.get("torch.distributed")
-    if distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() > 0:
+    if (_rank_in_torch() or 0) > 0:
         return True
     if _number("WORLD_SIZE") <= 1:
         return False
@@ -99,8 +113,15 @@ def is_silent_rank() -> bool:
 
 def is_first_rank() -> bool:
     """Whether torch says that this process is the first of several that train together: the one that records, whoever started it."""
+    return _rank_in_torch() == 0
+
+
+def _rank_in_torch() -> int | None:
+    """The rank of this process, as torch says it; None where several do not train together."""
     distributed = sys.modules.get("torch.distributed")
-    return bool(distributed is not None and distributed.is_available() and distributed.is_initialized() and distributed.get_rank() == 0)
+    if distributed is None or not distributed.is_available() or not distributed.is_initialized():
+        return None
+    return int(distributed.get_rank())
 
 
 def rank() -> dict[str, int]:

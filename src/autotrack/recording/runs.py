@@ -71,7 +71,7 @@ class Run:
         self._token: Token[Run | None] | None = None
         self._outer: Run | None = None
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
-        self._log: Callable[[Mapping[str, Any], int], None] | None = None
+        self._log: Callable[[Mapping[str, Any], int | None], None] | None = None
         self._last_words: list[Callable[[], float | None]] = []
         self.claimed: set[str] = set()  # names of metrics that a fit logs
         self._checkpoints: Checkpoints | None = None
@@ -84,13 +84,11 @@ class Run:
         """Record metrics at a step; without one, each call of the run counts one further.
 
         A value is a number or something with one (a one-element array, a tensor on any device); a nested mapping is
-        flattened with ``/``. Legal after the end of the run too.   Raises: TypeError, naming the metric.
+        flattened with ``/``. Legal after the end of the run too.   Raises: TypeError, naming the metric; then nothing is recorded.
         """
-        if step is None:
-            step = next(self._steps)
         (self._log or self._lane())(metrics, step)
 
-    def pen(self) -> Callable[[Mapping[str, Any], int], None]:
+    def pen(self) -> Callable[[Mapping[str, Any], int | None], None]:
         """What ``log`` does with a step, without its way there: for who logs at every step of a training."""
         return self._log or self._lane()
 
@@ -176,6 +174,10 @@ class Run:
             self.log_artifacts(source, source.resolve().name if name is None else name, kind=kind, step=step)
             return
         self._tracker_for_files().uploads.take_file(self.id, source, checked_name(source.name if name is None else name), kind=kind, step=step)
+
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
+        """Keep a file of this content."""
+        self._tracker_for_files().uploads.take_bytes(self.id, content, checked_name(name), kind=kind)
 
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
         """Keep the file (or all files of the folder) that ``write(path)`` makes now, without copying it."""
@@ -380,9 +382,9 @@ class Run:
         if announce is not None:
             announce()
 
-    def _lane(self) -> Callable[[Mapping[str, Any], int], None]:
+    def _lane(self) -> Callable[[Mapping[str, Any], int | None], None]:
         self._tell()
-        self._log = self._tracker.journal.lane(self.id).log
+        self._log = self._tracker.journal.lane(self.id, self._steps).log
         return self._log
 
     def _tracker_for_files(self) -> Tracker:
@@ -436,6 +438,9 @@ class SilentRun(Run):
         """Nothing."""
 
     def note_table(self, name: str, rows: Any) -> None:
+        """Nothing."""
+
+    def note_content(self, content: bytes | bytearray, name: str, *, kind: str) -> None:
         """Nothing."""
 
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:

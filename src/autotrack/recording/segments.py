@@ -37,7 +37,7 @@ HEAD = struct.Struct("=IHH")
 WORD = struct.Struct("=d")
 MOST_KEYS = 4096  # of one record; a larger call is cut into several
 
-FIRST_BYTES = 256 << 10  # most processes never need more
+FIRST_BYTES = 64 << 10  # most processes never need more
 SEGMENT_BYTES = 4 << 20  # they grow to it fourfold: a page that is made ready costs 2.5 us, used or not
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14; Python has no name for it

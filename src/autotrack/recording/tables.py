@@ -33,13 +33,13 @@ def rows_of(table: Any) -> Iterable[Mapping[Any, Any]]:
     """The rows of a table.   Raises: TypeError."""
     if hasattr(table, "to_dict") and hasattr(table, "columns"):  # a data frame
         return cast(Iterable[Mapping[Any, Any]], table.to_dict("records") if hasattr(table, "iloc") else table.to_dicts())
-    if isinstance(table, Mapping):
+    if kept.is_mapping(table):
         lengths = {len(column) for column in table.values()}
         if len(lengths) > 1:
             raise ValueError(f"the columns of a table have one length; these have {sorted(lengths)}")
         return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     rows = list(table)
     for row in rows:
-        if not isinstance(row, Mapping):
+        if not kept.is_mapping(row):
             raise TypeError(f"a row of a table is a mapping from columns to values, not {type(row).__name__}")
     return rows

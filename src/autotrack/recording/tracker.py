@@ -211,8 +211,8 @@ class Tracker:
         if local is None:
             return
         with guard("making the store's folder"):
-            if not local.is_dir():
-                local.mkdir(parents=True, exist_ok=True)
+            if not os.path.isdir(local):
+                os.makedirs(local, exist_ok=True)
                 self._is_new = True
 
     def _hide_from_git(self) -> None:

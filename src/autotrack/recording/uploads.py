@@ -82,7 +82,7 @@ class Uploads:
         with source.open("rb") as file:
             self._take(run_id, functools.partial(copy, file), name, kind, step, {})
 
-    def take_bytes(self, run_id: str, content: bytes, name: str, *, kind: str, meta: dict[str, Any] | None = None) -> None:
+    def take_bytes(self, run_id: str, content: bytes | bytearray, name: str, *, kind: str, meta: dict[str, Any] | None = None) -> None:
         """Stage a file of this content."""
         self._take(run_id, lambda sink: sink.write(content), name, kind, None, meta or {})
 

@@ -127,19 +127,29 @@ def series(curves: Iterable[Buckets], cursor: str) -> bytes:
         if curve.pending:
             pending += 1
             continue
-        # points as they are; of wider buckets that lead to them, which are never on the screen, the mean is all that smoothing needs
-        is_flat = not curve.shift or (same(curve.low, curve.mean) and same(curve.high, curve.mean))
-        odd = curve.x[curve.odd > 0]
-        heads.append(
-            {
-                "run": curve.run_id, "key": curve.key, "n": len(curve.x), "shift": curve.shift, "flat": is_flat,
-                "odd": odd[:_ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
-            }
-        )
-        bodies += [curve.x, curve.mean] if is_flat else [curve.x, curve.mean, curve.low, curve.high]
+        columns = columns_of(curve)
+        heads.append(head_of(curve, columns))
+        bodies += [curve.x, *columns]
     head = to_json({"series": heads, "pending": pending, "cursor": cursor})
     head += b" " * (-(4 + len(head)) % 8)
     return b"".join([struct.pack("<I", len(head)), head, *(body.astype("<f8", copy=False).tobytes() for body in bodies)])
+
+
+def head_of(curve: Buckets, columns: Sequence[Any]) -> dict[str, Any]:
+    """What is said of a curve before its columns."""
+    return {
+        "run": curve.run_id, "key": curve.key, "n": len(curve.x), "shift": curve.shift, "flat": len(columns) == 1,
+        "odd": curve.x[curve.odd > 0][:_ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
+    }  # fmt: skip
+
+
+def columns_of(curve: Buckets) -> list[np.ndarray[Any, Any]]:
+    """Its mean, least and most; the mean alone where they are the same.
+
+    And where its window holds points as they are: of the wider buckets that may lead to it, and are not looked at, smoothing needs no more.
+    """
+    is_flat = not curve.shift or (same(curve.low, curve.mean) and same(curve.high, curve.mean))
+    return [curve.mean] if is_flat else [curve.mean, curve.low, curve.high]
 
 
 def same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:

@@ -68,7 +68,7 @@ GET /api/run/ID/console?after
 GET /api/file?run&name
     The artifact as a download (never shown by the browser).
 GET /api/preview?run&name
-    {"shown": "text", "text", "cut"}, {"shown": "table", "columns", "rows": [[…]] (≤ 500), "total", "cut"}, or
+    {"shown": "text", "text", "cut"}, {"shown": "table", "columns", "rows": [[…]] (≤ 500, or ≤ 30,000 cells), "total", "cut"}, or
     {"shown": "image", "type", "src"}: ``src`` is the address of the picture (png, jpeg, gif, webp). ``cut`` says that there is more.
     415 if it is none of these or too large.
 GET /api/picture?run&name
@@ -102,7 +102,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from autotrack import printed
 from autotrack.artifacts import ArtifactStore
@@ -110,7 +110,7 @@ from autotrack.backends.protocol import Axis, Backend, Keys
 from autotrack.difference import PER_PROCESS, area, flattened, same
 from autotrack.errors import BackendUnavailable, NotFound, QueryError, RecordRejected
 from autotrack.glance import telling
-from autotrack.query import Condition, Field, Query, Value, parse
+from autotrack.query import Field, Query, among, parse, quoted
 from autotrack.records import AnyRecord, Batch, RunNoted, TagsSet
 from autotrack.server import answers, completing, files
 from autotrack.server.asking import TEXT, Ask, Refused, column
@@ -125,6 +125,8 @@ KEPT = 16  # answers
 PAUSES_S = (0.1, 0.3, 0.6, 1.0)  # a training may be writing just now
 ABSENT = {"absent": True}
 
+T = TypeVar("T")
+
 
 class Api:
     """The answers to what the page asks, from one store. Each method is a route and runs in a thread."""
@@ -136,8 +138,7 @@ class Api:
 
     def home(self, _: Ask) -> bytes:
         """All experiments, what runs, what failed last."""
-        text: bytes = self._unless_changed(("home",), lambda: answers.to_json(self._home()))
-        return text
+        return self._unless_changed(("home",), lambda: answers.to_json(self._home()))
 
     def _home(self) -> dict[str, Any]:
         cursor, now = self._cursor(), time.time()
@@ -174,8 +175,7 @@ class Api:
     def runs(self, ask: Ask) -> bytes:
         """The runs of an experiment, and the names of what they hold."""
         experiment, query = ask.text("experiment", default=""), ask.query()
-        text: bytes = self._unless_changed(("runs", experiment, query.deleted), lambda: answers.to_json(self._runs(experiment, query)))
-        return text
+        return self._unless_changed(("runs", experiment, query.deleted), lambda: answers.to_json(self._runs(experiment, query)))
 
     def _runs(self, experiment: str, query: Query) -> dict[str, Any]:
         cursor = self._cursor()
@@ -233,7 +233,7 @@ class Api:
         """All of a run."""
         cursor = self._cursor()
         run = self._backend.run(ask.path["id"])
-        children = self._briefs(parse(f"parent = {_quoted(run.id)}", "started", LISTED))
+        children = self._briefs(parse(f"parent = {quoted(run.id)}", "started", LISTED))
         told = ("duration_s", "user", "pid", "call_site", "session", "seen", "dropped", "notes", "traceback", "tags")
         return {
             **answers.brief(run),
@@ -331,12 +331,8 @@ class Api:
         ids, undo = self._known(ask.texts("runs", RUNS)), ask.flag("undo")
         last = ids
         while last:  # children of children
-            found: list[str] = []
-            for start in range(0, len(last), 500):
-                wanted = tuple(Value(text=one) for one in last[start : start + 500])
-                query = Query(Condition(Field("run", "parent"), "in", wanted), deleted=True)
-                found += self._backend.table(query, [Field("run", "id")]).columns[0].values
-            last = [one for one in dict.fromkeys(found) if one not in set(ids)]
+            known = set(ids)
+            last = [one for one in self._ids("parent", last) if one not in known]
             ids = ids + last
         _patiently(lambda: self._backend.delete(ids, undo=undo))
         return {"runs": ids}
@@ -371,22 +367,23 @@ class Api:
 
     def _known(self, ids: list[str]) -> list[str]:
         """The ids, which are all of runs that there are.   Raises: Refused."""
-        found: set[str] = set()
-        for start in range(0, len(ids), 500):
-            wanted = tuple(Value(text=one) for one in ids[start : start + 500])
-            query = Query(Condition(Field("run", "id"), "in", wanted), deleted=True)
-            found.update(self._backend.table(query, [Field("run", "id")]).columns[0].values)
-        missing = [one for one in ids if one not in found]
+        known = set(self._ids("id", ids))
+        missing = [one for one in ids if one not in known]
         if missing:
             raise Refused(404, f"there is no run {missing[0][:40]!r}")
         return ids
 
-    def _unless_changed(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    def _ids(self, attribute: str, texts: Sequence[str]) -> list[str]:
+        """The ids of the runs whose attribute is one of these texts, each once."""
+        parts = [among(attribute, texts[start : start + 500]) for start in range(0, len(texts), 500)]
+        return list(dict.fromkeys(one for part in parts for one in self._backend.table(part, [Field("run", "id")]).columns[0].values))
+
+    def _unless_changed(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         """What was made last for this key, if nothing was written since; else it is made again."""
         pulse, now = self._backend.pulse(), time.monotonic()
         kept = self._kept.get(key)
         if kept is not None and kept[0] == pulse and now - kept[1] < FRESH_S:
-            return kept[2]
+            return cast(T, kept[2])
         made = make()
         while len(self._kept) >= KEPT:
             self._kept.pop(next(iter(self._kept), key), None)
@@ -396,8 +393,7 @@ class Api:
     def _keys(self, ask: Ask) -> Keys:
         """The keys of an experiment's runs."""
         query = ask.query()
-        keys: Keys = self._unless_changed(("keys", ask.text("experiment", default=""), query.deleted), lambda: self._backend.keys(query))
-        return keys
+        return self._unless_changed(("keys", ask.text("experiment", default=""), query.deleted), lambda: self._backend.keys(query))
 
 
 def _axis(given: Any) -> Axis:
@@ -437,11 +433,6 @@ def _rows(sides: Sequence[Any]) -> list[dict[str, Any]]:
         cells = [answers.exact(value) if has else ABSENT for has, value in zip(there, values, strict=True)]
         rows.append({"key": key, "differs": differs, "cells": cells})
     return rows
-
-
-def _quoted(text: str) -> str:
-    doubled = text.replace("'", "''")
-    return f"'{doubled}'"
 
 
 def _patiently(write: Callable[[], Any]) -> None:

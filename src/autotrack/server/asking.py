@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autotrack.errors import AutotrackError
-from autotrack.query import STATISTICS, Every, Field, Node, Query, conditions_of, parse
+from autotrack.query import STATISTICS, Every, Field, Node, Query, conditions_of, parse, quoted
 
 NAME = 1_000  # characters of a key, a name, an id
 TEXT = 100_000  # of notes
-DEEP = 20  # levels of nested JSON: none of ours has more than three
 
 
 class Refused(AutotrackError):
@@ -106,19 +105,17 @@ class Ask:
 
     def query(self, text: str = "") -> Query:
         """The runs of the branch ``experiment`` that fit a search.   Raises: QueryError, which knows the place in the text."""
-        query = parse(text)
-        branch = branch_of(self.text("experiment", default=""))
-        where = branch if query.where is None or branch is None else Every((branch, query.where))
-        deleted = query.deleted or self.flag("deleted")
-        return Query(query.where if branch is None else where, deleted=deleted)
+        query, branch = parse(text), branch_of(self.text("experiment", default=""))
+        where = Every((branch, query.where)) if branch is not None and query.where is not None else branch or query.where
+        return Query(where, deleted=query.deleted or self.flag("deleted"))
 
 
 def branch_of(experiment: str) -> Node | None:
     """The condition that a run is in the experiment or below it; None for all."""
     if not experiment:
         return None
-    quoted = experiment.replace("'", "''")
-    beneath = parse(f"experiment = '{quoted}' or (experiment >= '{quoted}/' and experiment < '{quoted}0')").where  # 0 comes after /
+    first, end = quoted(f"{experiment}/"), quoted(f"{experiment}0")  # 0 comes after /
+    beneath = parse(f"experiment = {quoted(experiment)} or (experiment >= {first} and experiment < {end})").where
     assert beneath is not None
     assert all(condition.field.name == "experiment" for condition in conditions_of(beneath))
     return beneath

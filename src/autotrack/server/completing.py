@@ -9,7 +9,7 @@ from typing import Any
 
 from autotrack.backends.protocol import Keys
 from autotrack.errors import QueryError
-from autotrack.query import ATTRIBUTES, GROUPS, STATISTICS, Field, parse
+from autotrack.query import ATTRIBUTES, GROUPS, STATISTICS, Field, parse, quoted
 from autotrack.server.answers import word
 from autotrack.values import STATUSES
 
@@ -65,8 +65,8 @@ def written(group: str, key: str, statistic: str = "") -> str:
     field = Field(group, key)  # type: ignore[arg-type]
     plain = f"{group}.{key}"
     if _field(plain) != field:
-        quoted = key.replace('"', '""')
-        plain = f'{group}."{quoted}"'
+        doubled = key.replace('"', '""')
+        plain = f'{group}."{doubled}"'
     return f"{plain}.{statistic}" if statistic else plain
 
 
@@ -90,8 +90,7 @@ def _literal(value: Any) -> str:
     """A value as a search writes it."""
     if isinstance(value, (bool, int, float)):
         return word(value) if isinstance(value, bool) or value == value else "nan"
-    quoted = word(value)[:200].replace("'", "''")
-    return f"'{quoted}'"
+    return quoted(word(value)[:200])
 
 
 def _matching(begun: str, texts: Iterable[str], kind: str, as_written: Callable[[str], str] = str) -> list[dict[str, str]]:

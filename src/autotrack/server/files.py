@@ -18,8 +18,9 @@ from autotrack.views import ArtifactView, RunView
 
 TEXT = 256 << 10  # bytes of a text that are shown
 TABLE = 1 << 20  # bytes of a table that are read for its first rows
-ROWS = 500
-CELLS = 200  # columns
+ROWS = 500  # of a table, or as many as have CELLS: a curve is to be seen whole
+CELLS = 30_000
+COLUMNS = 200
 PICTURE = 20 << 20  # bytes
 DIFF = "uncommitted.diff"
 TABLES = (".jsonl", ".csv")
@@ -86,37 +87,43 @@ def rows_of(content: bytes, artifact: ArtifactView) -> dict[str, Any] | None:
     lines = text.splitlines()
     if is_cut and lines:
         lines.pop()  # it may end anywhere
-    found = _csv(lines[: ROWS + 1]) if artifact.name.lower().endswith(".csv") else _json_lines(lines[:ROWS])
+    found = _csv(lines) if artifact.name.lower().endswith(".csv") else _json_lines(lines)
     if found is None:
         return None
     columns, rows = found
     there = max(len(lines) - artifact.name.lower().endswith(".csv"), len(rows))
     total = artifact.meta.get("rows")
     whole = total if isinstance(total, int) else there if not is_cut else None
-    return {"shown": "table", "columns": columns[:CELLS], "rows": rows, "total": whole, "cut": is_cut or there > len(rows) or len(columns) > CELLS}
+    is_part = is_cut or there > len(rows) or len(columns) > COLUMNS
+    return {"shown": "table", "columns": columns[:COLUMNS], "rows": rows, "total": whole, "cut": is_part}
 
 
 def _json_lines(lines: list[str]) -> tuple[list[str], list[list[Any]]] | None:
     try:
-        found = [json.loads(line) for line in lines if line.strip()]
+        found = [json.loads(line) for line in lines[:CELLS] if line.strip()]
     except (ValueError, RecursionError):
         return None
     if not found or not all(isinstance(row, dict) for row in found):
         return None
     columns = list({str(name): None for row in found for name in row})
-    return columns, [[exact(row.get(name)) for name in columns[:CELLS]] for row in found]
+    return columns, [[exact(row.get(name)) for name in columns[:COLUMNS]] for row in found[: _room(columns)]]
 
 
 def _csv(lines: list[str]) -> tuple[list[str], list[list[Any]]] | None:
     import csv
 
     try:
-        found = list(csv.reader(lines))
+        found = list(csv.reader(lines[:CELLS]))
     except csv.Error:
         return None
     if not found or len(found[0]) < 2:
         return None
-    return found[0], [(row + [None] * len(found[0]))[: min(len(found[0]), CELLS)] for row in found[1:] if row]
+    columns = found[0]
+    return columns, [(row + [None] * len(columns))[: min(len(columns), COLUMNS)] for row in found[1 : 1 + _room(columns)] if row]
+
+
+def _room(columns: list[str]) -> int:
+    return max(ROWS, CELLS // max(len(columns), 1))
 
 
 def named(run: RunView, name: str) -> ArtifactView:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from autotrack.backends.protocol import Column
 from autotrack.server.answers import word
+from autotrack.values import as_float
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ def importance(target: Column, params: Mapping[str, Column]) -> tuple[int, list[
     """How many runs have a finite target, and of each param its importance, direction and runs, the largest first."""
     import numpy as np  # reading only
 
-    wanted = {n: float(v) for n, v in zip(target.numbers, target.values, strict=True) if type(v) in (int, float) and np.isfinite(_float(v))}
+    wanted = {n: float(v) for n, v in zip(target.numbers, target.values, strict=True) if type(v) in (int, float) and np.isfinite(as_float(v))}
     found = []
     for key, column in params.items():
         pairs = [(value, wanted[number]) for number, value in zip(column.numbers, column.values, strict=True) if number in wanted]
@@ -37,7 +38,7 @@ def importance(target: Column, params: Mapping[str, Column]) -> tuple[int, list[
         values = [value for value, _ in pairs]
         y = np.array([one for _, one in pairs], np.float64)
         is_numeric = all(type(value) in (int, float) for value in values)
-        x = np.array([_float(value) for value in values], np.float64) if is_numeric else None
+        x = np.array([as_float(value) for value in values], np.float64) if is_numeric else None
         if x is not None and not np.isfinite(x).all():
             x = None
         groups = _by_number(x) if x is not None else np.unique([word(value) for value in values], return_inverse=True)[1]
@@ -45,13 +46,6 @@ def importance(target: Column, params: Mapping[str, Column]) -> tuple[int, list[
         if share is not None:
             found.append({"key": key, "importance": share, "direction": None if x is None else spearman(x, y), "runs": len(pairs)})
     return len(wanted), sorted(found, key=lambda one: (-one["importance"], one["key"]))
-
-
-def _float(value: float | int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
 
 
 def _by_number(x: Array) -> Array:

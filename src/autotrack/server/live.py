@@ -118,7 +118,7 @@ class Live:
                 break
             texts += [event.text] if event.text else []
             cursor = event.after
-        return [f"id: {self._cursor}\nevent: reset\ndata: {{}}\n\n".encode()]
+        return [reset(self._cursor)]
 
     async def _watching(self) -> None:
         """Tell what is new while somebody listens."""
@@ -165,7 +165,7 @@ class Live:
                 event = await self._read(self._cursor)
             except CursorLost:  # another store has taken its place
                 self._cursor = (await run_in_threadpool(self._backend.tail, None)).cursor
-                event = Event("", self._cursor, f"id: {self._cursor}\nevent: reset\ndata: {{}}\n\n".encode())
+                event = Event("", self._cursor, reset(self._cursor))
             if event.after == event.before:
                 return
             self._cursor = event.after
@@ -183,6 +183,11 @@ class Live:
 
     async def _read(self, cursor: str) -> Event:
         return await run_in_threadpool(read, self._backend, cursor)
+
+
+def reset(cursor: str) -> bytes:
+    """The event by which everything is read again; what is new goes on from the cursor."""
+    return f"id: {cursor}\nevent: reset\ndata: {{}}\n\n".encode()
 
 
 def read(backend: Backend, cursor: str) -> Event:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from autotrack.backends.protocol import Backend, Buckets
 from autotrack.errors import AutotrackError
 from autotrack.glance import telling
-from autotrack.query import Condition, Field, Query, Value
+from autotrack.query import among
 from autotrack.server import answers
 from autotrack.server.api import side_by_side
 from autotrack.server.page import STATIC, packed
@@ -56,7 +56,7 @@ def portable(backend: Backend, ids: Sequence[str], version: str, folder: Path = 
 
 def _told(backend: Backend, ids: Sequence[str], version: str) -> dict[str, Any]:
     """All of the runs but their curves, as the server would answer."""
-    query = Query(Condition(Field("run", "id"), "in", tuple(Value(text=one) for one in ids)), deleted=True)
+    query = among("id", ids)
     table, keys = backend.table(query, answers.BRIEF_FIELDS), backend.keys(query)
     views = [backend.run(one) for one in ids]
     metrics = [key for key in keys.metrics if not key.startswith("system/")]
@@ -82,18 +82,11 @@ def curves(backend: Backend, ids: Sequence[str], keys: Sequence[str], points: in
     xs: dict[str, int] = {}
     series = []
     for curve in found:
-        is_flat = answers.same(curve.low, curve.mean) and answers.same(curve.high, curve.mean)
-        columns = [curve.mean] if is_flat else [curve.mean, curve.low, curve.high]
+        columns = answers.columns_of(curve)
         place = xs.setdefault(base64.b64encode(curve.x.astype("<f8").tobytes()).decode(), len(xs))
         wide = not all(_fits(column) for column in columns)
-        series.append(
-            {
-                "run": curve.run_id, "key": curve.key, "n": len(curve.x), "shift": curve.shift, "flat": is_flat, "x": place, "wide": wide,
-                "y": [base64.b64encode(column.astype("<f8" if wide else "<f4").tobytes()).decode() for column in columns],
-                "odd": curve.x[curve.odd > 0][:200].tolist(), "odds": int(curve.odd.sum()), "first": curve.first, "last": curve.last,
-                "count": curve.total,
-            }
-        )  # fmt: skip
+        y = [base64.b64encode(column.astype("<f8" if wide else "<f4").tobytes()).decode() for column in columns]
+        series.append({**answers.head_of(curve, columns), "x": place, "wide": wide, "y": y})
     return {"xs": list(xs), "series": series}
 
 

@@ -1,4 +1,4 @@
-"""Hugging Face Accelerate: a tracker of its own kind, ``Accelerator(log_with="autotrack")``.
+"""Hugging Face Accelerate: what a loop logs through ``Accelerator(log_with="autotrack")``, and what was prepared.
 
 What the user logs through his accelerator is a run (``tracker``, loaded with Accelerate's own trackers). With ``autolog()`` the run
 also knows what was prepared (``prepared``). A loop without a tracker is a plain PyTorch loop.

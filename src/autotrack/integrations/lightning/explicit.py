@@ -1,7 +1,7 @@
 """For who wants to pass something himself: a callback that records one Trainer's fits, and a logger.
 
-Both are of whichever of Lightning's names the program has imported, ``lightning`` if it has both. A Trainer of the other
-name takes them as well in the versions that are tested newest; one of 2.1 wants callbacks that are built on its own class.
+Both are built on the classes of whichever of Lightning's names the program has imported, of both if it has both: a Trainer of 2.1
+takes no callback of the other name.
 """
 
 from __future__ import annotations
@@ -9,22 +9,25 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autotrack.instrument import Fit, guarded
+from autotrack.integrations.lightning.declaration import ROOTS
 from autotrack.integrations.lightning.ears import EARS
 from autotrack.integrations.lightning.fits import FITTED, datamodule_of, deserves_a_run, introduce, lightning, pytorch_lightning
 from autotrack.integrations.lightning.listening import LISTENERS, Listener, plain_metric
 
-NAME = "pytorch_lightning" if "pytorch_lightning" in sys.modules and "lightning" not in sys.modules else "lightning"
+NAMES = [name for name in ROOTS if name in sys.modules] or ["lightning"]
+NAME = NAMES[0]
 
-if TYPE_CHECKING or NAME == "lightning":
+if TYPE_CHECKING:
     from lightning.pytorch import Callback
     from lightning.pytorch.loggers import Logger
 else:
-    from pytorch_lightning import Callback
-    from pytorch_lightning.loggers import Logger
+    Callback = type("Callback", tuple(import_module(ROOTS[name]).Callback for name in NAMES), {})
+    Logger = type("Logger", tuple(import_module(f"{ROOTS[name]}.loggers").Logger for name in NAMES), {})
 
 INTEGRATIONS = {"lightning": lightning, "pytorch_lightning": pytorch_lightning}
 

@@ -1,4 +1,4 @@
-"""scikit-learn: what an estimator was told, and what it says of its own training.
+"""scikit-learn: every estimator's parameters, curves and fitted numbers; searches with a run a candidate, cross-validation, scores.
 
 Observes the fits of every estimator (``fits``), functions that fit several times (``validation``), trainings that come in
 calls (``streams``), and the scores that the user asks a fitted model for (``scores``).

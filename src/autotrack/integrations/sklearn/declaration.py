@@ -6,7 +6,7 @@ from autotrack.instrument import Integration
 
 integration = Integration("sklearn", requires="scikit-learn>=1.5")
 
-# What is trained; what is recorded of it; where that comes from. docs/recorded.md and the table in the README are made of it.
+# What is trained; what is recorded of it; where that comes from. docs/recorded.md is made of it.
 RECORDS: list[tuple[str, str, str]] = [
     ("every predictor, clusterer, detector", "all parameters, typed; time/fit_s; shape, types and hash of the data", "get_params"),
     ("GradientBoosting*", "train/loss, val/loss, oob/loss, oob/improvement, live", "fit(monitor=), chained before the user's own"),

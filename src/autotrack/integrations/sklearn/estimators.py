@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 MOST_PARTS = 100  # so many items of a list are looked at
 ATOMS = frozenset({bool, int, float, str, type(None)})  # what most parameters are
+_GET_PARAM_NAMES = getattr(BaseEstimator._get_param_names, "__func__", None)
 MOST_DEPTH = 8  # of estimators within estimators
 
 
@@ -115,6 +118,11 @@ def own_parameters(estimator: Any) -> Mapping[str, Any]:
 @functools.lru_cache(maxsize=256)
 def parameter_names(kind: Any) -> tuple[str, ...]:
     """The names of the constructor's parameters, as scikit-learn reads them; none where a class breaks its rules."""
+    init, asks = kind.__init__, getattr(kind, "_get_param_names", None)
+    if type(init) is FunctionType and not vars(init) and getattr(asks, "__func__", None) is _GET_PARAM_NAMES:
+        code = init.__code__  # a plain function, which takes no ``inspect.signature`` (0.1 ms) to be read as they do
+        if not code.co_flags & inspect.CO_VARARGS:
+            return tuple(sorted(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]))
     try:
         return tuple(kind._get_param_names())
     except (AttributeError, RuntimeError, TypeError, ValueError):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from autotrack.instrument import Call, Fit, Observed
+from autotrack.instrument.integration import always
 from autotrack.integrations.sklearn.curves import tell
 from autotrack.integrations.sklearn.datasets import facts_of
 from autotrack.integrations.sklearn.declaration import integration
@@ -17,10 +18,6 @@ from autotrack.integrations.sklearn.searches import number
 MODULE = "sklearn.model_selection._validation"
 PUBLIC = "sklearn.model_selection"
 SETTINGS = ("cv", "scoring", "method", "n_permutations", "n_repeats", "max_samples", "shuffle", "random_state")
-
-
-def always(_nothing: Any) -> bool:
-    return True
 
 
 def opened(fit: Fit, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Plain PyTorch loops, unchanged: what nobody but the loop itself could tell, heard from what every loop calls.
+"""Plain PyTorch loops, unchanged: losses under their own names, validation, epochs, learning rates, model, optimizer, checkpoints.
 
 A loop has no entry point, but it calls ``backward`` and steps an optimizer (``hearing``), iterates loaders (``loaders``), evaluates
 losses (``evaluation``), saves (``checkpoints``). ``rules`` says which of that is one training; ``loops`` is what a training is told.

@@ -6,7 +6,7 @@ from autotrack.instrument import Integration
 
 integration = Integration("torch", requires="torch>=2.2")
 
-# What is trained; what is recorded of it; where that comes from. docs/recorded.md and the table in the README are made of it.
+# What is trained; what is recorded of it; where that comes from. docs/recorded.md is made of it.
 RECORDS: list[tuple[str, str, str]] = [
     ("a plain loop", "its loss at every step, as train/loss or under the name of the variable; several losses apart", "torch.autograd.backward"),
     ("a plain loop", "lr, whenever it changed, by optimizer and group; grad_norm where the loop clips", "Optimizer.step; clip_grad_norm_"),

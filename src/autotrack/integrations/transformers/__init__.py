@@ -1,4 +1,4 @@
-"""Hugging Face Transformers: what ``Trainer`` was told, and what it says of its own training.
+"""Hugging Face Transformers: what every ``Trainer`` was told and logs, its model and adapters, its pace, its checkpoints.
 
 Observes ``Trainer`` and everything built on it (``Seq2SeqTrainer``, TRL, sentence-transformers), and what a trainer tells its
 callbacks (``trainings``). A callback of ours (``callback``) is a sign for one trainer: ``Trainer(callbacks=[AutotrackCallback()])``, or

@@ -1,9 +1,11 @@
-"""How many samples and tokens were trained on. Counting one mask takes 3 us, so some are counted at once."""
+"""How many samples and tokens were trained on. Counting one mask takes 3 us, so they wait, and some are counted at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from autotrack.guard import guard
 
 MOST_HELD = 64  # masks
 MOST_HELD_BYTES = 1 << 20  # of memory that they keep alive, on whatever device
@@ -15,34 +17,42 @@ class Batches:
     def __init__(self) -> None:
         self.samples = 0
         self.tokens: Any = 0  # None once it is not known
-        self._masks: list[tuple[Any, int]] = []
-        self._bytes = 0
+        self._held: list[tuple[Any, int, bool]] = []  # masks, how they looked, and whether their rows are samples
+        self._most = 1  # so many of them may wait, until one has been counted and its size is known
 
     def see(self, inputs: Any) -> None:
         """A batch, as the model gets it: tokens are what its attention mask lets through, so no padding; without one, all of its ids."""
-        if type(inputs) is not dict and not isinstance(inputs, Mapping):
-            return  # prompts, of trainers that make their batches of them
-        mask = inputs.get("attention_mask")
-        if mask is not None:
-            self.samples += len(mask)
-            self._hold(mask)
+        mask = inputs.get("attention_mask") if type(inputs) is dict or isinstance(inputs, Mapping) else None
+        try:
+            self._held.append((mask, mask._version, True))  # type: ignore[union-attr]  # None has none
+        except (AttributeError, RuntimeError):  # no tensor, or one of inference mode
+            self._see_other(inputs, mask)
             return
-        masks = [value for name, value in inputs.items() if isinstance(name, str) and name.endswith("attention_mask")]  # one for each column
+        if len(self._held) >= self._most:
+            self._count()
+
+    def _see_other(self, inputs: Any, mask: Any) -> None:
+        """A batch without one mask that can be counted."""
+        if mask is not None:
+            self.tokens = None
+            self.samples += len(mask)
+        elif isinstance(inputs, Mapping):  # else prompts, of trainers that make their batches of them
+            self._see_columns(inputs)
+
+    def _see_columns(self, inputs: Mapping[Any, Any]) -> None:
+        """A batch with a mask for each column, or with none."""
+        masks = [value for name, value in inputs.items() if isinstance(name, str) and name.endswith("attention_mask")]
         ids = inputs.get("input_ids")
         self.samples += next((len(value) for value in [*masks, ids, *inputs.values()] if getattr(value, "shape", ())), 0)
         for each in masks:
-            self._hold(each)
+            version = getattr(each, "_version", None)
+            if version is None:
+                self.tokens = None
+            else:
+                self._held.append((each, version, False))
         if not masks and ids is not None and self.tokens is not None:
             self.tokens += ids.numel()
-
-    def _hold(self, mask: Any) -> None:
-        version = getattr(mask, "_version", None)
-        if version is None:  # no tensor
-            self.tokens = None
-            return
-        self._masks.append((mask, version))
-        self._bytes += mask.untyped_storage().nbytes()
-        if len(self._masks) >= MOST_HELD or self._bytes > MOST_HELD_BYTES:
+        if len(self._held) >= self._most:
             self._count()
 
     def counted(self) -> tuple[int, int]:
@@ -55,21 +65,30 @@ class Batches:
         return samples, tokens if isinstance(tokens, int) else int(tokens.item())  # the trainer has just read its loss: nothing to wait for
 
     def _count(self) -> None:
-        held, self._masks, self._bytes = self._masks, [], 0
+        held, self._held = self._held, []
         if not held:
             return
-        masks = [mask for mask, _ in held]
-        is_changed = any(mask._version != version for mask, version in held)
-        if self.tokens is None or is_changed or len({mask.data_ptr() for mask in masks}) < len(masks):
-            self.tokens = None  # written over, by whoever fills one buffer again and again
-        elif len(masks) > 1 and len({mask.shape for mask in masks}) == 1:
+        tokens, self.tokens = self.tokens, None
+        with guard("counting tokens"):
+            self.samples += sum(len(mask) for mask, _, has_samples in held if has_samples)
+            self._most = max(1, min(MOST_HELD, MOST_HELD_BYTES // max(mask.untyped_storage().nbytes() or 1 for mask, _, _ in held)))
+            masks = [mask for mask, version, _ in held if mask._version == version]
+            if tokens is not None and len({mask.data_ptr() for mask in masks}) == len(held):  # else written over, by who fills one buffer again
+                self.tokens = tokens + number_of_ones(masks)
+
+
+def number_of_ones(masks: list[Any]) -> Any:
+    """In all of them: an ``int``, or a tensor where they lie on a device."""
+    by_shape: dict[Any, list[Any]] = {}
+    for mask in masks:
+        by_shape.setdefault(mask.shape, []).append(mask)
+    total: Any = 0
+    for alike in by_shape.values():
+        if len(alike) == 1:
+            ones = alike[0].sum()
+        else:
             import torch  # which made them
 
-            self.tokens += _number(torch.stack(masks).sum())
-        else:
-            self.tokens += sum(_number(mask.sum()) for mask in masks)
-
-
-def _number(total: Any) -> Any:
-    """A tensor's number, unless it lies on a device."""
-    return int(total) if total.is_cpu else total
+            ones = torch.stack(alike).sum()
+        total += int(ones) if ones.is_cpu else ones
+    return total

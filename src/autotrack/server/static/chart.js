@@ -22,6 +22,8 @@ export class Chart {
     this.low = canvas(box, 'low');
     this.top = canvas(box, 'top');
     this.top.tabIndex = 0;
+    this.top.role = 'img';
+    this.low.ariaHidden = 'true';
     this.tip = new Tip();
     this.listen();
     this.watch = new ResizeObserver(() => { this.size(); this.draw(); });
@@ -251,7 +253,6 @@ export class Chart {
 function canvas(box, className) {
   const made = document.createElement('canvas');
   made.className = className;
-  made.setAttribute('aria-hidden', 'true');
   box.append(made);
   return made;
 }

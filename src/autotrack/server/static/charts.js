@@ -61,7 +61,7 @@ export function Knobs() {
   const columns = [...sorted.slice(0, 60).map(key => 'params.' + key), ...runs.facts.value.headline.concat(metrics.slice(0, 30)).filter((k, i, all) => all.indexOf(k) === i).map(key => 'metrics.' + key)];
   const option = name => html`<option key=${name} value=${name}>${bare(name)}</option>`, zoom = zoomed();
   const known = (name, all) => (name === 'run' || name === '' || all.includes(name) ? all : [name, ...all]);
-  return html`<div class="knobs">
+  return html`<div class="knobs" role="region" aria-label="Charts">
     ${zoom ? html`<button type="button" class="mini on" title="whole range (0)" onClick=${() => go({ x0: '', x1: '' })}>${xKind() === 'step' ? `steps ${count(zoom[0])} – ${count(zoom[1])}` : `${num(zoom[0])} – ${num(zoom[1])}`} ×</button>` : null}
     <input id="find" type="search" placeholder="find a chart" value=${at.find.value} onInput=${e => turn({ find: e.target.value })} aria-label="Find a chart" />
     <label>smooth <input type="range" min="0" max="1" step="0.05" value=${smooth} onInput=${e => turn({ s: e.target.value })} aria-valuetext=${smooth.toFixed(2)} /><span class="fix">${smooth.toFixed(2)}</span></label>

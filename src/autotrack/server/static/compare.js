@@ -40,7 +40,7 @@ function Sheet({ got, ids }) {
   const curves = runs.facts.value.curves.filter(key => got.sections.some(s => s.name === 'metrics' && s.rows.some(r => r.key === key && r.cells.filter(c => !(c && c.absent)).length)));
   const flip = name => { const next = new Set(all); if (!next.delete(name)) next.add(name); setAll(next); };
   const [first] = sections(curves), above = first ? first.panels.slice(0, 3).flatMap(p => p.keys) : [], below = curves.filter(key => !above.includes(key));
-  return html`<div class="compare pane" tabindex="-1">${above.length ? html`<${Grid} only=${ids} keys=${above} />` : null}<div class="card scrolls-x"><table><thead><tr><th></th>${got.runs.map((r, i) => html`<${Column} key=${r.id} run=${r} base=${i === base} />`)}</tr></thead>
+  return html`<div class="compare pane" tabindex="-1">${above.length ? html`<${Grid} only=${ids} keys=${above} />` : null}<div class="card scrolls-x"><table><thead><tr><td></td>${got.runs.map((r, i) => html`<${Column} key=${r.id} run=${r} base=${i === base} />`)}</tr></thead>
     <tbody><${Row} name="status" cells=${got.runs.map(r => html`<span class=${'st ' + r.status}>${r.status}</span>`)} /><${Row} name="started" cells=${got.runs.map(r => moment(r.started))} /><${Row} name="duration" cells=${got.runs.map(r => (r.ended ? span(r.ended - r.started) : ''))} /></tbody>
     ${got.sections.filter(s => s.rows.length).map(s => html`<${Section} key=${s.name} section=${s} base=${base} all=${s.name === 'metrics' ? !all.has(s.name) : all.has(s.name)} flip=${() => flip(s.name)} n=${got.runs.length} />`)}</table></div>
     ${below.length ? html`<${Grid} only=${ids} keys=${below} />` : null}</div>`;

@@ -15,7 +15,7 @@ export function Pairs({ pairs }) {
 export function Metrics({ run, base }) {
   const [all, setAll] = useState(false), keys = Object.keys(run.metrics).filter(key => !key.startsWith('system/')), some = all ? keys : keys.slice(0, 40);
   if (!keys.length) return html`<p class="quiet">none</p>`;
-  return html`<table class="kv metrics"><thead><tr><th></th><th>last</th>${base ? html`<th>vs ${base.name}</th>` : null}<th>min</th><th>max</th></tr></thead><tbody>${some.map(key => {
+  return html`<table class="kv metrics"><thead><tr><td></td><th>last</th>${base ? html`<th>vs ${base.name}</th>` : null}<th>min</th><th>max</th></tr></thead><tbody>${some.map(key => {
     const stats = run.stats[key], d = base ? delta(run.metrics[key], base.metrics[key]) : '', better = d && !d.startsWith('±') && lessIsBetter(key) !== null ? ((run.metrics[key] < base.metrics[key]) === lessIsBetter(key) ? 'good' : 'worse') : '';
     return html`<tr key=${key}><th title=${key}>${key}</th><td>${run.metrics[key] === null ? 'NaN' : num(run.metrics[key])}${stats && stats[8] ? html` <span class="bad" title="values that were NaN or infinite">▲${stats[8]}</span>` : null}</td>${base ? html`<td class=${better}>${d}</td>` : null}<td class="note">${stats && stats[0] > 1 ? num(stats[5]) : ''}</td><td class="note">${stats && stats[0] > 1 ? num(stats[6]) : ''}</td></tr>`;
   })}</tbody></table>${some.length < keys.length ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${keys.length}</button>` : null}`;

@@ -1,12 +1,15 @@
-// The files of a run: tables of importances as bars, other tables as tables, pictures and texts shown, all of them to be saved.
+// The files of a run: tables of importances as bars, those of a classifier as heat map and curves, other tables as tables, pictures and texts shown, all of them to be saved.
 
 import { useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { Diff } from './diff.js';
+import { Drawn } from './drawn.js';
 import { bytes, count, num, typed } from './format.js';
 import { html } from './html.js';
+import { recognised } from './recognised.js';
 
 const AT_ONCE = 4; // previews that are open at first
+const MOST = 500; // rows of a table that are shown
 
 export function Files({ run }) {
   const files = [...run.artifacts].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1)), [flipped, flip] = useState(new Set());
@@ -42,7 +45,8 @@ export function Sheet({ table, name }) {
   const weight = /importance/.test(name) ? table.columns.findIndex((c, i) => /^(importance|gain|weight|coefficient|total_gain|cover|mean)/.test(c) && typeof table.rows[0]?.[i] === 'number') : -1;
   const label = table.columns.findIndex((_, i) => typeof table.rows[0]?.[i] === 'string');
   if (weight >= 0 && label >= 0 && table.rows.length) return html`<${Bars} rows=${table.rows.map(row => ({ name: String(row[label]), value: row[weight] }))} by=${table.columns[weight]} />`;
-  return html`<${Plain} table=${table} />`;
+  const shape = recognised(table), plain = html`<${Plain} table=${table} />`;
+  return shape ? html`<${Drawn} shape=${shape} table=${table}>${plain}</${Drawn}>` : plain;
 }
 
 export function Bars({ rows, by, signed = false, pick = null }) {
@@ -52,12 +56,12 @@ export function Bars({ rows, by, signed = false, pick = null }) {
 }
 
 function Plain({ table }) {
-  const [by, setBy] = useState(null), [more, setMore] = useState(false), rows = by === null ? table.rows : [...table.rows].sort((a, b) => order(a[by.column], b[by.column]) * (by.down ? -1 : 1)), some = more ? rows : rows.slice(0, 25);
+  const [by, setBy] = useState(null), [more, setMore] = useState(false), rows = by === null ? table.rows : [...table.rows].sort((a, b) => order(a[by.column], b[by.column]) * (by.down ? -1 : 1)), some = rows.slice(0, more ? MOST : 25);
   const numeric = table.columns.map((_, i) => table.rows.some(row => typeof row[i] === 'number'));
   return html`<div class="plain" tabindex="0"><table><thead><tr>${table.columns.map((c, i) => html`<th key=${i} class=${numeric[i] ? 'num' : ''} aria-sort=${by && by.column === i ? (by.down ? 'descending' : 'ascending') : 'none'}><button type="button" onClick=${() => setBy({ column: i, down: !(by && by.column === i && by.down) })}>${c}${by && by.column === i ? (by.down ? ' ↓' : ' ↑') : ''}</button></th>`)}</tr></thead>
     <tbody>${some.map((row, k) => html`<tr key=${k}>${row.map((v, i) => html`<td key=${i} class=${numeric[i] ? 'num' : ''}>${typeof v === 'number' ? num(v) : typed(v)}</td>`)}</tr>`)}</tbody></table></div>
-    ${some.length < rows.length ? html`<button type="button" class="more" onClick=${() => setMore(true)}>show ${rows.length} rows</button>` : null}
-    ${table.cut ? html`<p class="quiet">the first ${count(table.rows.length)}${table.total ? ' of ' + count(table.total) : ''} rows; save the file for all</p>` : null}`;
+    ${some.length < Math.min(rows.length, MOST) ? html`<button type="button" class="more" onClick=${() => setMore(true)}>show ${Math.min(rows.length, MOST)} rows</button>` : null}
+    ${table.cut || more && rows.length > MOST ? html`<p class="quiet">the first ${count(Math.min(rows.length, MOST))}${table.total ? ' of ' + count(table.total) : ''} rows; save the file for all</p>` : null}`;
 }
 
 const order = (a, b) => (a === null || a === undefined ? 1 : b === null || b === undefined ? -1 : typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true }));

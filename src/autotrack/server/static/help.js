@@ -8,7 +8,7 @@ const TITLES = { Escape: 'Esc' };
 
 export function Help() {
   return html`<div class="cover" onClick=${e => { if (e.target === e.currentTarget) help.value = false; }}><div class="help" role="dialog" aria-modal="true" aria-label="Keys">
-    <header><h2>Keys</h2><button type="button" class="mini" aria-label="close" onClick=${() => { help.value = false; }}>×</button></header>
+    <div class="title"><h2>Keys</h2><button type="button" class="mini" aria-label="close" onClick=${() => { help.value = false; }}>×</button></div>
     <dl>${KEYS.map(([key, text]) => html`<div key=${key}><dt><kbd>${TITLES[key] || key}</kbd></dt><dd>${text}</dd></div>`)}
       <div><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>filter, from anywhere</dd></div></dl>
     <h2>Pointer, over a chart</h2>

@@ -44,7 +44,7 @@ export const KEYS = [
   ['c', 'compare what is ticked', open('compare')],
   ['b', 'make the run the baseline', () => runHere() && turn({ base: at.base.value === runHere() ? '' : runHere() })],
   ['h', 'hide the run', () => hover.value && turn({ hide: flip(at.hide.value, hover.value) })],
-  ['i', 'show this run alone', () => hover.value && turn(at.draw.value === '1' ? { hide: '', draw: '30' } : { hide: isolated(hover.value) })],
+  ['i', 'show this run alone', () => hover.value && turn({ hide: isolated(hover.value) })],
   ['l', 'logarithmic axis', () => panelAt.value && turn({ log: flip(at.log.value, panelAt.value) })],
   ['s', 'more smoothing, then none', () => turn({ s: String(+at.s.value >= .75 ? 0 : +at.s.value >= .35 ? .75 : .35) })],
   ['0', 'whole range', () => go({ x0: '', x1: '' })],

@@ -75,7 +75,7 @@ function Waiting() {
 
 function App() {
   const here = tabHere(), View = VIEWS.get(here), ready = runs.ready.value || here === 'home';
-  return html`<div class=${'shell view-' + here}><${Bar} /><${Tabs} here=${here} /><main class=${'main-' + here}>${ready ? html`<${View} />` : html`<${Waiting} />`}</main><${Toast} />${help.value ? html`<${Help} />` : null}</div>`;
+  return html`<div class=${'shell view-' + here}><${Bar} /><${Tabs} here=${here} /><main class=${'main-' + here}>${here === 'run' ? null : html`<h1 class="hid">${at.e.value || 'autotrack'}</h1>`}${ready ? html`<${View} />` : html`<${Waiting} />`}</main><${Toast} />${help.value ? html`<${Help} />` : null}</div>`;
 }
 
 listen();

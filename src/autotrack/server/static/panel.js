@@ -48,6 +48,7 @@ class Curves {
       drawn: () => this.drawn && this.drawn(),
     });
     box.chart = this.chart;
+    this.chart.top.ariaLabel = title;
     box.curves = this;
     this.watch = new IntersectionObserver(seen => { this.near = seen[seen.length - 1].isIntersecting; if (this.near) this.load(); }, { rootMargin: '150px' });
     this.watch.observe(box);
@@ -122,7 +123,7 @@ class Curves {
     this.told({ state: this.have.length ? 'ok' : 'empty', odds, pending: this.pending });
     const lasts = this.have.filter(s => s.n).map(s => s.y[s.n - 1]).filter(Number.isFinite);
     const range = lasts.length ? `, last values ${num(Math.min(...lasts))} to ${num(Math.max(...lasts))}` : '';
-    this.box.setAttribute('aria-label', `${this.title} over ${untracked(xName)}: ${plural(this.have.length, 'curve')}${range}${odds ? `, ${odds} not finite` : ''}`);
+    this.chart.top.setAttribute('aria-label', `${this.title} over ${untracked(xName)}: ${plural(this.have.length, 'curve')}${range}${odds ? `, ${odds} not finite` : ''}`);
   }
 
   show() {
@@ -205,7 +206,7 @@ export function Panel({ title, keys, section, only }) {
         <${ChartMenu} title=${title} plot=${box} ranged=${ranged} />
         <button type="button" title=${big ? 'back (Esc)' : 'full screen (f)'} aria-label=${big ? 'leave full screen' : 'full screen'} onClick=${() => go({ big: big ? '' : title })}>${big ? '×' : '⤢'}</button>
       </span></figcaption>
-    <div class="plot" ref=${box} role="img" aria-label=${title + ' over step'}>
+    <div class="plot" ref=${box}>
       ${note.state === 'empty' ? html`<p class="quiet">no points in the runs that are drawn</p>` : note.state === 'gone' ? html`<p class="quiet bad">${note.text}; trying again</p>` : null}
     </div></figure>`;
 }

@@ -36,15 +36,6 @@ const place = key => (isTrain(key) ? 2 : /^val/.test(split(key)) ? 0 : 1);
 // A panel's name on the screen: without the section that stands above it.
 export const shown = (title, section) => (title.startsWith(section + '/') ? title.slice(section.length + 1) : title);
 
-// The metrics that say most at one glance, for lists and tables.
-export function headline(keys) {
-  const wanted = [/^(val|valid|validation|eval|test)\/(acc|accuracy|auc|roc_auc|f1|score)/, /^(val|valid|validation|eval|test)\/.*loss/, /^(val|valid|validation|eval|test)\//, /acc|f1|auc|score|r2/, /loss|error|rmse|mae/];
-  const usual = keys.filter(key => !key.startsWith('system/')), out = [];
-  for (const shape of wanted) for (const key of usual) if (shape.test(key) && !out.includes(key) && out.length < 4) out.push(key);
-  for (const key of usual) if (out.length < 2 && !out.includes(key)) out.push(key);
-  return out;
-}
-
 // Whether less is better, by the metric's name; null if the name does not say.
 export function lessIsBetter(key) {
   const name = key.toLowerCase();

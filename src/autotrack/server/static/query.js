@@ -21,6 +21,7 @@ export function Query() {
     setOffer(choices.length ? { ...found, choices } : null);
     setOn(0);
   };
+  const shut = () => { asked.current = null; setOffer(null); }; // an answer on its way opens nothing again
   const type = e => {
     const { value } = e.target;
     look(e.target);
@@ -41,18 +42,18 @@ export function Query() {
       e.preventDefault();
       take(offer.choices[on]);
     } else if (e.key === 'Enter') {
-      setOffer(null);
+      shut();
       clearTimeout(timer.current);
       go({ q: e.target.value.trim() });
     } else if (e.key === 'Escape') {
       e.stopPropagation();
-      if (offer) setOffer(null);
+      if (offer) shut();
       else e.target.blur();
     }
   };
-  const clear = () => { ref.current.value = ''; clearTimeout(timer.current); setOffer(null); go({ q: '' }); };
+  const clear = () => { ref.current.value = ''; clearTimeout(timer.current); shut(); go({ q: '' }); };
   const hint = runs.facts.value.headline[0], example = hint ? `metrics.${hint} ${lessIsBetter(hint) ? '< 0.1' : '> 0.9'}` : "status = 'failed'";
-  return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => look(e.target)} onBlur=${() => setTimeout(() => setOffer(null), 150)}
+  return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => look(e.target)} onBlur=${() => setTimeout(shut, 150)}
       spellcheck="false" autocomplete="off" autocapitalize="off" role="combobox" aria-expanded=${!!offer} aria-controls="q-offer" aria-autocomplete="list" aria-activedescendant=${offer ? 'q-' + on : undefined} aria-invalid=${!!problem}
       aria-label="Filter runs" placeholder=${example} />
     ${at.q.value ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${clear}>×</button>` : html`<kbd aria-hidden="true">/</kbd>`}

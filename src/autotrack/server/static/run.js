@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
+import { flip } from './address.js';
 import { Edit } from './cells.js';
 import { Grid } from './charts.js';
 import { Console } from './console.js';
@@ -83,7 +84,7 @@ function Failure({ error, traceback }) {
 // A section of what stands beside the curves; open or shut is kept in this tab's address.
 function Fold({ name, title, n, shut = false, children }) {
   const key = 'run-' + name, open = at.shut.value.split(',').includes(key) === shut;
-  return html`<section class="card fact"><h2><button type="button" aria-expanded=${open} onClick=${() => { const all = at.shut.value.split(',').filter(Boolean), i = all.indexOf(key); if (i < 0) all.push(key); else all.splice(i, 1); turn({ shut: all.join(',') }); }}><i class=${'twist' + (open ? ' open' : '')}></i>${title}${n === undefined ? null : html` <em>${n}</em>`}</button></h2>${open ? children : null}</section>`;
+  return html`<section class="card fact"><h2><button type="button" aria-expanded=${open} onClick=${() => turn({ shut: flip(at.shut.value, key) })}><i class=${'twist' + (open ? ' open' : '')}></i>${title}${n === undefined ? null : html` <em>${n}</em>`}</button></h2>${open ? children : null}</section>`;
 }
 
 function Child({ run }) {

@@ -82,17 +82,17 @@ export function Table() {
 function Head({ column, k, left }) {
   const keys = list(at.sort.value), place = keys.findIndex(key => key.replace(/^-/, '') === column), down = place >= 0 && keys[place][0] === '-';
   const [group, text, statistic] = head(column);
-  return html`<button type="button" role="columnheader" class=${'cell th' + (isNumber(column) ? ' num' : '') + (k ? '' : ' stick')} aria-sort=${place < 0 ? 'none' : down ? 'descending' : 'ascending'} style=${{ left: (k ? left : BOX) + 'px', width: width(column) + 'px' }}
-    title=${`${group ? group + ' ' : ''}${text}${statistic ? ', ' + statistic : ''}: click sorts, Shift-click adds a key`} onClick=${e => sortBy(column, e.shiftKey)}>${text}${statistic ? html` <small>${statistic}</small>` : null}${place >= 0 ? (down ? ' ↓' : ' ↑') + (keys.length > 1 ? place + 1 : '') : ''}</button>`;
+  return html`<span role="columnheader" class=${'cell th' + (isNumber(column) ? ' num' : '') + (k ? '' : ' stick')} aria-sort=${place < 0 ? 'none' : down ? 'descending' : 'ascending'} style=${{ left: (k ? left : BOX) + 'px', width: width(column) + 'px' }}
+    onClick=${e => sortBy(column, e.shiftKey)}><button type="button" title=${`${group ? group + ' ' : ''}${text}${statistic ? ', ' + statistic : ''}: click sorts, Shift-click adds a key`}>${text}${statistic ? html` <small>${statistic}</small>` : null}${place >= 0 ? (down ? ' ↓' : ' ↑') + (keys.length > 1 ? place + 1 : '') : ''}</button></span>`;
 }
 
 // The head of a group: its value, how many, and of each metric the mean.
 function Group({ head, by, i, active, shown, columns, lefts, flip }) {
   runs.rev.value;
-  return html`<div role="row" aria-rowindex=${i + 2} aria-expanded=${!head.shut} class=${'tr group' + (active ? ' active' : '')} style=${{ transform: `translateY(${HEAD + i * ROW}px)` }}><span class="cell box"></span>
+  return html`<div role="row" aria-rowindex=${i + 2} class=${'tr group' + (active ? ' active' : '')} style=${{ transform: `translateY(${HEAD + i * ROW}px)` }}><span class="cell box"></span>
     ${shown.map(k => {
       const place = { left: (k ? lefts[k] : BOX) + 'px', width: width(columns[k]) + 'px' };
-      if (!k) return html`<span key="name" role="gridcell" class="cell name stick" style=${place}><button type="button" tabindex="-1" onClick=${() => flip(head.key)}><i class=${'twist' + (head.shut ? '' : ' open')}></i>${bare(by)} ${head.value === undefined ? 'none' : typed(head.value)} <em>${count(head.rows.length)}</em></button></span>`;
+      if (!k) return html`<span key="name" role="gridcell" class="cell name stick" style=${place}><button type="button" tabindex="-1" aria-expanded=${!head.shut} onClick=${() => flip(head.key)}><i class=${'twist' + (head.shut ? '' : ' open')}></i>${bare(by)} ${head.value === undefined ? 'none' : typed(head.value)} <em>${count(head.rows.length)}</em></button></span>`;
       const s = columns[k].startsWith('metrics.') ? summary(head.rows.map(row => runs.table.value(columns[k], row))) : null;
       return html`<span key=${columns[k]} role="gridcell" class="cell num" style=${place} title=${s ? `mean of ${s.n}; ${num(s.min)} … ${num(s.max)}` : undefined}>${s ? '⌀ ' + num(s.mean) : ''}</span>`;
     })}</div>`;

@@ -27,7 +27,6 @@ export function look(series, options, w, h) {
     px: x => pad.l + (x - a) / (b - a) * width,
     py: log ? y => base - (y <= low ? 0 : (Math.log(y) - lc) / (ld - lc)) * height : y => base - (y - low) / (d - low) * height,
     toX: px => a + (px - pad.l) / width * (b - a),
-    toY: py => { const f = (base - py) / height; return log ? Math.exp(lc + f * (ld - lc)) : low + f * (d - low); },
   };
 }
 

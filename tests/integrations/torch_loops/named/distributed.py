@@ -24,6 +24,7 @@ def work(rank, meeting):
         optimizer.step()
         losses.append(loss.item())
     torch.save({"model": model.state_dict(), "losses": losses}, f"rank{rank}.pt")
+    del model, optimizer, loss  # torch 2.13 may hang where the model dies after its process group
     dist.destroy_process_group()
 
 

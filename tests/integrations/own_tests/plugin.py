@@ -1,6 +1,6 @@
-"""A pytest plugin: the tests that pytest then runs (scikit-learn's own) are run under autolog, recorded into memory.
+"""A pytest plugin: the tests that pytest then runs (a framework's own) are run under autolog, recorded into memory.
 
-Writes how many runs there were, and which places of ours failed, to the file that ``SKLEARN_OWN_REPORT`` names.
+Writes how many runs there were, and which places of ours failed, to the file that ``OWN_TESTS_REPORT`` names.
 """
 
 import json
@@ -13,7 +13,7 @@ from autotrack.recording import tracker
 
 def pytest_configure(config):
     tracker.swap(tracker.in_memory())
-    autotrack.autolog("sklearn")
+    autotrack.autolog()
 
 
 def pytest_runtest_teardown(item):
@@ -23,6 +23,6 @@ def pytest_runtest_teardown(item):
 
 def pytest_unconfigure(config):
     here = tracker.tracker()
-    with open(os.environ["SKLEARN_OWN_REPORT"], "w") as file:
+    with open(os.environ["OWN_TESTS_REPORT"], "w") as file:
         json.dump({"runs": here.recorded, "failures": dict(guard.failures)}, file)
     autotrack.disable()
