@@ -206,6 +206,8 @@ def say(what: str, figure: str) -> None:
 
 
 def measured(playwright, peer: str, kinds: list[str], port: int, look: Path | None) -> None:
+    from playwright.sync_api import Error
+
     about = PEERS[peer]
     for kind in kinds:
         count, points = SIZES[kind]
@@ -227,11 +229,19 @@ def measured(playwright, peer: str, kinds: list[str], port: int, look: Path | No
                 while len(figures) < ROUNDS and sum(ready for _, ready in figures) < SLOW_S:
                     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
                     url, first = address + path.format(**words), about.first if view == "charts" else ""
-                    page, picture, paint, ready = opened(browser, url, there.format(**words), first)
+                    try:
+                        page, picture, paint, ready = opened(browser, url, there.format(**words), first)
+                    except Error as error:  # it did not come
+                        say(f"{view}: nothing", str(error).splitlines()[0])
+                        browser.close()
+                        figures.clear()
+                        break
                     figures.append((paint, ready))
                     sent = f"own files {picture.own / 1000:,.0f} kB, answers {picture.answers / 1000:,.0f} kB"
                     if len(figures) < ROUNDS and sum(ready for _, ready in figures) < SLOW_S:
                         browser.close()
+                if not figures:
+                    continue
                 if look:
                     page.screenshot(path=look / f"{peer}-{kind}-{view}.png")
                 paint, ready = (statistics.median(column) for column in zip(*figures, strict=True))

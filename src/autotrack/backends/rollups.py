@@ -169,14 +169,13 @@ class SqliteCurve:
         last = "where p.run_id = :run and p.key_id = :key and p.step = g.last order by p.seq desc limit 1"
         ends = f"(select time_ms from metric_point p {last}), (select value from metric_point p {last})" if with_ends else "null, null"
         first, buckets = low >> shift, (high >> shift) - (low >> shift) + 1
-        grouped = f"{FROM_POINTS} group by step >> :shift"
-        if buckets <= _COUNT**2 and self.total * (high - low + 1) >= 8 * buckets * (self.last - self.first + 1):
+        asked, grouped = {**self._range(low, high), "shift": shift}, f"{FROM_POINTS} group by step >> :shift"
+        if shift < 62 and buckets <= _COUNT**2 and self.total * (high - low + 1) >= 8 * buckets * (self.last - self.first + 1):
             _count(db)
-            grouped = f"{_COUNTED} group by a.i, b.i"
+            asked, grouped = {**asked, "first": first, "buckets": buckets, "width": (1 << shift) - 1}, f"{_COUNTED} group by a.i, b.i"
         text = f"""select last, {ends}, finite, total, low, high, total_count - finite from
             (select max(step) as last, count(*) as total_count, count(value) as finite, total(value) as total, min(value) as low,
             max(value) as high {grouped}) g"""
-        asked = {**self._range(low, high), "shift": shift, "first": first, "buckets": buckets, "width": (1 << shift) - 1}
         sums = _sums(db.execute(text, asked).fetchall())
         for at in _infinite(sums):
             bucket = int(sums.step[at]) >> shift

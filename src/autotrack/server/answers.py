@@ -146,7 +146,7 @@ def head_of(curve: Buckets, columns: Sequence[Any]) -> dict[str, Any]:
 def columns_of(curve: Buckets) -> list[np.ndarray[Any, Any]]:
     """Its mean, least and most; the mean alone where they are the same.
 
-    Points are sent as they are; of wider buckets that lead to them, which are never on the screen, the mean is all that smoothing needs.
+    And where its window holds points as they are: of the wider buckets that may lead to it, and are not looked at, smoothing needs no more.
     """
     is_flat = not curve.shift or (same(curve.low, curve.mean) and same(curve.high, curve.mean))
     return [curve.mean] if is_flat else [curve.mean, curve.low, curve.high]
