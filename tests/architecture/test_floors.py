@@ -37,8 +37,8 @@ SKIP = {".git", ".venv", "build", "dist", ".autotrack", ".mypy_cache", ".ruff_ca
 
 
 def test_the_project_speaks_of_itself_alone():
-    words = re.compile(r"/work/|/root/\.|helper-\d", re.I)
+    words = re.compile(r"[/]work/|[/]root/\.|helper[-]\d", re.I)  # written so that this file does not hold them
     texts = {".py", ".md", ".toml", ".yml", ".txt", ""}
     files = [path for path in ROOT.rglob("*") if path.is_file() and path.suffix in texts and not set(path.relative_to(ROOT).parts) & SKIP]
     telling = [str(path.relative_to(ROOT)) for path in files if words.search(path.read_text(errors="replace"))]
-    assert telling == [str(Path(__file__).relative_to(ROOT))]  # which names the words
+    assert telling == []

@@ -234,7 +234,9 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
         assert version is not None
         if version < VERSION:  # nobody was quicker
             backup = path.with_name(f"{path.name}.v{version}.bak")
-            copy(path, backup)
+            part = backup.with_name(f"{backup.name}.part")  # a copy by its name is a whole one
+            copy(path, part)
+            part.replace(backup)
             migrations = sqlite_utils.Migrations("autotrack")
             for number in range(version + 1, VERSION + 1):
                 migrations(name=str(number))(STEPS[number])
@@ -244,11 +246,9 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
 
 def copy(path: Path, to: Path) -> None:
     """Copy a store as it was last committed, whatever is being written; what lies in its WAL is included.   Raises: sqlite3.Error, OSError."""
-    part = to.with_name(f"{to.name}.part")
-    source, sink = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(part)
+    source, sink = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(to)
     try:
         source.backup(sink)
     finally:
         source.close()
         sink.close()
-    part.replace(to)

@@ -26,7 +26,7 @@ from autotrack.records import Batch, RunEnded
 from autotrack.views import RunView, Series
 
 _ANALYZED = (1_000, 10_000, 100_000)  # with so many runs the query planner looks at the tables again: 1 ms
-_SYNC_S = 10.0  # what a power cut may cost
+_SYNC_S = 10.0  # from one commit that waits for the disk to the next
 _PURGE = 5_000  # points a transaction, so that writers wait for milliseconds; and so the others
 _PURGE_RUNS = 100
 _SHRINK = 2_000  # pages

@@ -325,16 +325,20 @@ class Fit:
 
     @guarded
     def content(self, filename: str, *, of: Callable[[], bytes | bytearray], kind: str) -> None:
-        """As ``artifact``, of a file whose bytes ``of()`` returns: half a millisecond less."""
-        if self._keeps(kind) and self._voice is not None:
-            self._voice.run.note_content(of(), filename, kind=kind)
+        """As ``artifact``, of a file whose bytes ``of()`` returns: nothing is drafted and moved."""
+        run = self._taking(kind)
+        if run is not None:
+            run.note_content(of(), filename, kind=kind)
 
     def _keep(self, filename: str, write: Callable[[Path], object], kind: str, step: int | None) -> None:
-        if self._keeps(kind) and self._voice is not None:
-            self._voice.run.note_made(write, filename, kind=kind, step=step)
+        run = self._taking(kind)
+        if run is not None:
+            run.note_made(write, filename, kind=kind, step=step)
 
-    def _keeps(self, kind: str) -> bool:
-        return self._voice is not None and bool(getattr(tracker().settings, KEPT_BY.get(kind, ""), True))
+    def _taking(self, kind: str) -> Run | None:
+        """The run that takes files of this kind; None of a silent fit, and where they are not wanted."""
+        run = self.run
+        return run if run is not None and getattr(tracker().settings, KEPT_BY.get(kind, ""), True) else None
 
     @guarded
     def child(
