@@ -127,7 +127,7 @@ class Curves(TrainingCallback):
         """Before the first round; it has nothing to do before the others."""
         self.booster = model
         self._began = self._before = time.perf_counter()
-        self.before_iteration = _goes_on  # type: ignore[method-assign]
+        self.before_iteration = _goes_on  # type: ignore[assignment,method-assign]
         return False
 
     @guarded
@@ -135,8 +135,10 @@ class Curves(TrainingCallback):
         """After the first round, which says what there is to record after each."""
         # Not earlier: the first question to a booster configures it, and its warnings would come from our line.
         self._start = model.num_boosted_rounds() - 1 if self._goes_on else 0
-        self._keys = [(f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()]
-        self.after_iteration = self._record  # type: ignore[method-assign]
+        self._keys = [
+            (f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()
+        ]
+        self.after_iteration = self._record  # type: ignore[assignment,method-assign]
         return self._record(model, epoch, evals_log)
 
     def _record(self, _model: Any, epoch: int, _evals_log: Any) -> bool:
@@ -151,7 +153,7 @@ class Curves(TrainingCallback):
             self._before = now
             self._rounds += 1
             self._say(newest, self._start + epoch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - at every round, where a guard would be felt; see guard.failed
             failed("recording a round", error)
         return False  # only True stops the training
 
