@@ -443,7 +443,7 @@ class _Writing:
             block[5::6] = column[part]  # NaN becomes NULL
             rows.add(block)
 
-    def _write_stretches(self, run_id: int, key_id: int, columns: tuple[list[int], list[int], list[float]]) -> int:
+    def _write_stretches(self, run_id: int, key_id: int, columns: tuple[Sequence[Any], ...]) -> int:
         """Write points as far as they fill whole statements; return how many."""
         whole = len(columns[0]) // _STRETCH * _STRETCH
         flat: list[Any] = [0] * (3 * whole)
