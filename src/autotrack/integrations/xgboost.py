@@ -113,6 +113,7 @@ class Curves(TrainingCallback):
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
         self._began = self._before = time.perf_counter()
+        self._newest: dict[str, Any] = {}  # one for all rounds
         self._goes_on = goes_on  # with a booster that had rounds before
         self._start = 0  # how many
         self._rounds = 0
@@ -144,7 +145,7 @@ class Curves(TrainingCallback):
     def _record(self, _model: Any, epoch: int, _evals_log: Any) -> bool:
         try:
             now = time.perf_counter()
-            newest: dict[str, Any] = {}
+            newest = self._newest
             for key, values in self._keys:
                 newest[key] = value = values[-1]
                 if type(value) is tuple:  # of xgboost.cv: mean, std
@@ -234,9 +235,9 @@ def resolved(config: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, An
 def leaves(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every named value of a booster's configuration, however deep; what is no parameter of a user is left out."""
     for name, value in config.items():
-        if isinstance(value, Mapping):
+        if type(value) is dict:  # as JSON is read
             yield from leaves(value)
-        elif isinstance(value, str) and name not in INTERNAL:
+        elif type(value) is str and name not in INTERNAL:
             yield name, number(value)
 
 
