@@ -200,11 +200,14 @@ def _global_of(function: Any) -> Any:
 
 def patch_of(thing: Any) -> Patch | None:
     """The patch whose wrapper it is; None if it is not one of ours."""
-    if type(thing) is ObservedFunction:
+    kind = type(thing)
+    if kind is ObservedFunction:
         patch = thing._self_patch
         return patch if isinstance(patch, Patch) else None
-    code = getattr(thing, "__code__", None)
-    if code is None or code.co_filename is not FRAME or type(thing) is not types.FunctionType:
+    if kind is not types.FunctionType:
+        return None
+    code = thing.__code__
+    if code.co_filename is not FRAME:
         return None
     for name, cell in zip(code.co_freevars, thing.__closure__ or (), strict=True):
         if name == "patch" and isinstance(cell.cell_contents, Patch):
@@ -254,7 +257,10 @@ class Patches:
         if is_observed(unwrapped(held), observe):
             return
         try:
-            if isinstance(held, staticmethod | classmethod):
+            if type(held) is types.FunctionType:  # most are
+                patch = self._patch(held, observe, is_method=True)
+                patch.bind(cls, name, patch.wrapper)
+            elif isinstance(held, staticmethod | classmethod):
                 patch = self._patch(held.__func__, observe, is_method=isinstance(held, classmethod))
                 patch.bind(cls, name, type(held)(patch.wrapper))
             elif isinstance(getattr(held, "fn", None), types.FunctionType) and not callable(held):
@@ -291,8 +297,9 @@ class Patches:
         names = tuple(methods)
 
         def adopt(cls: type) -> None:
+            own = vars(cls)
             for name in names:
-                if name in vars(cls):
+                if name in own:
                     with contextlib.suppress(TargetMissing):  # `fit = None`, a property: nothing to call
                         self.wrap_method(cls, name, observe)
 
@@ -366,6 +373,8 @@ class _Afterwards(Unchanged):
 
 def unwrapped(held: Any) -> Any:
     """The function in what a class holds under a name."""
+    if type(held) is types.FunctionType:
+        return held
     if isinstance(held, staticmethod | classmethod):
         return held.__func__
     inner = getattr(held, "fn", None)
