@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import warnings
-import weakref
 
 import pytest
 
@@ -125,6 +124,8 @@ class TestContractByName(TestContract):
     # these train unobserved first, which is no longer so: the callback itself asks for it
     test_a_dead_store_changes_nothing_and_loses_nothing = None
     test_a_foreign_wrapper_on_top_survives_disable = None
+    # where a trainer can be pickled at all, before 5.0, so is the callback that the user named
+    test_model_and_method_pickle_copy_and_load_where_autotrack_is_absent = None
 
     def train(self):
         made = trainer(eval_strategy="steps", eval_steps=2, report_to="autotrack")
@@ -223,98 +224,180 @@ def test_a_config_with_2000_labels_is_kept_with_a_mark(observed):
     assert "(2000 entries)" in observed.run().params["model.id2label"]
 
 
-def test_tokens_are_counted_without_padding_and_samples_as_they_come(observed, monkeypatch):
-    from autotrack.integrations.transformers import training
+@pytest.fixture
+def second(monkeypatch):
+    """The pace's clock: a second passes each time it is asked, as it is at each log."""
+    from autotrack.integrations.transformers import pace
 
     clock = iter(range(10_000))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: float(next(clock)))
-    trainer(gradient_accumulation_steps=2, logging_steps=2).train()
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: float(next(clock)))
+
+
+def a_second(run, key):
+    return points(run, f"time/{key}_per_s")
+
+
+def test_tokens_samples_and_flops_are_those_that_the_trainer_counts(observed, second):
+    made = trainer(gradient_accumulation_steps=2, logging_steps=2)
+    made.train()
     run = observed.run()
-    seconds = points(run, "time/step_s")[4] * 2
-    assert points(run, "time/samples_per_s")[4] * seconds == pytest.approx(2 * 2 * 4)
-    assert points(run, "time/tokens_per_s")[4] * seconds == pytest.approx(2 * 2 * 4 * 4)  # of 6 words 2 are padding
-    flos = run.metrics["total_flos"] / 2
-    assert points(run, "time/tflops_per_s")[4] * seconds == pytest.approx(flos / 1e12)
+    assert points(run, "time/step_s") == {2: 0.5, 4: 0.5}
+    assert a_second(run, "samples") == {2: 16, 4: 16}
+    assert a_second(run, "tokens") == {2: 16 * LENGTH, 4: 16 * LENGTH}  # with padding, as FLOPs are
+    assert sum(a_second(run, "tflops").values()) == pytest.approx(made.state.total_flos / 1e12)
+    assert run.inferred == {"time/samples_per_s", "time/tokens_per_s"}
 
 
-def test_masks_are_counted_whatever_their_shapes():
-    from autotrack.integrations.transformers.batches import MOST_HELD, Batches
+@pytest.mark.parametrize(("asked", "counted"), [(True, LENGTH), ("non_padding", LENGTH - 2)], ids=["all", "without padding"])
+def test_tokens_that_the_trainer_was_asked_to_count(observed, second, asked, counted):
+    if asked != True and int(transformers.__version__.split(".")[0]) < 5:  # noqa: E712
+        pytest.skip("an older one counts them all")
+    trainer(include_num_input_tokens_seen=asked).train()
+    run = observed.run()
+    assert a_second(run, "tokens") == dict.fromkeys(range(1, 5), 4 * counted)
+    assert run.inferred == {"time/samples_per_s"}
 
-    batches = Batches()
-    for number in range(MOST_HELD + 3):
-        mask = torch.ones(2, 3 + number % 2, dtype=torch.long)
-        mask[0, 0] = 0
-        batches.see({"attention_mask": mask})
-    assert batches.counted() == (2 * (MOST_HELD + 3), sum(2 * (3 + number % 2) - 1 for number in range(MOST_HELD + 3)))
-    assert batches.counted() == (0, 0)
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_the_last_batch_of_a_pass_may_be_smaller(observed, second, drop_last):
+    drawn = {}
+
+    class Looks(Trainer):
+        def training_step(self, model, inputs, *more):
+            step = self.state.global_step + 1
+            drawn[step] = drawn.get(step, 0) + len(inputs["input_ids"])
+            return super().training_step(model, inputs, *more)
+
+    told = arguments(max_steps=-1, num_train_epochs=2, gradient_accumulation_steps=2, dataloader_drop_last=drop_last)
+    Looks(tiny_model(), told, train_dataset=TEXTS[:10]).train()  # 4, 4, 2
+    run = observed.run()
+    assert a_second(run, "samples") == drawn
+    assert a_second(run, "tokens") == {step: samples * LENGTH for step, samples in drawn.items()}
+    assert drop_last or len(set(drawn.values())) > 1
+
+
+class CountsOtherwise(Trainer):
+    def floating_point_ops(self, inputs):
+        return 2 * super().floating_point_ops(inputs)
+
+
+class Feeds(Trainer):
+    """Batches of the user's own making."""
+
+    def get_train_dataloader(self):
+        return torch.utils.data.DataLoader(self.train_dataset, batch_sampler=[[0, 1], [2], [3, 4, 5]], collate_fn=self.data_collator)
+
+
+class Images(torch.nn.Module):
+    main_input_name = "pixel_values"
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(3, 1)
+
+    def num_parameters(self, **_):
+        return 4
+
+    def forward(self, pixel_values, labels):
+        return {"loss": self.head(pixel_values).mean()}
+
+
+PIXELS = [{"pixel_values": torch.ones(3), "labels": torch.zeros(())}] * 8
 
 
 @pytest.mark.parametrize(
-    ("inputs", "counted"),
+    ("made", "known"),
     [
-        ({"input_ids": torch.ones(2, 5)}, (2, 10)),
-        ({"anchor_attention_mask": torch.ones(2, 5), "positive_attention_mask": torch.ones(2, 3), "anchor_input_ids": torch.ones(2, 5)}, (2, 16)),
-        ({"pixel_values": torch.ones(3, 4)}, (3, 0)),
-        ({}, (0, 0)),
-        (["a prompt"], (0, 0)),
-        ({"attention_mask": [[1, 1, 0], [1, 1, 1]]}, (2, 0)),
+        (lambda: CountsOtherwise(tiny_model(), arguments(), train_dataset=TEXTS), {"samples"}),
+        (lambda: Feeds(tiny_model(), arguments(), train_dataset=TEXTS), {"tokens"}),
+        (lambda: Trainer(Images(), arguments(), train_dataset=PIXELS), {"samples"}),
+        (lambda: Trainer(tiny_model(), arguments(), train_dataset=Stream()), {"tokens"}),
     ],
-    ids=["ids", "a mask for each column", "images", "nothing", "prompts", "lists"],
+    ids=["FLOPs counted otherwise", "batches made otherwise", "images", "a stream"],
 )
-def test_batches_of_all_kinds(inputs, counted):
-    from autotrack.integrations.transformers.batches import Batches
-
-    batches = Batches()
-    batches.see(inputs)
-    assert batches.counted() == counted
-
-
-def test_a_mask_made_in_inference_mode_counts_its_samples():
-    from autotrack.integrations.transformers.batches import Batches
-
-    batches = Batches()
-    with torch.inference_mode():
-        mask = torch.ones(2, 3, dtype=torch.long)
-    batches.see({"attention_mask": mask})
-    assert batches.counted() == (2, 0)  # whether it was written over since cannot be seen
+def test_what_is_not_known_is_not_guessed(observed, made, known):
+    made().train()
+    run = observed.run()
+    assert {key for key in ("samples", "tokens") if f"time/{key}_per_s" in run.statistics} == known
+    assert run.inferred == {f"time/{key}_per_s" for key in known}
 
 
-def test_a_batch_is_looked_at_without_being_changed():
-    from collections import defaultdict
-
-    from autotrack.integrations.transformers.batches import Batches
-
-    batches, inputs = Batches(), defaultdict(list, input_ids=torch.ones(2, 5))
-    batches.see(inputs)
-    assert batches.counted() == (2, 10)
-    assert list(inputs) == ["input_ids"]
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(TEXTS)
 
 
-def test_large_masks_are_not_kept_alive():
-    from autotrack.integrations.transformers.batches import MOST_HELD_BYTES, Batches
+def test_tokens_of_a_model_that_grows_are_not_guessed(observed, second):
+    class Grows(TrainerCallback):
+        def on_step_end(self, args, state, control, *, model, **more):
+            if state.global_step == 2:
+                model.added = torch.nn.Linear(11, 7)
 
-    batches, alive = Batches(), []
-    for _ in range(8):
-        mask = torch.ones(64, 4096, dtype=torch.long)  # 2 MB
-        alive.append(weakref.ref(mask))
-        batches.see({"attention_mask": mask[:1]})  # a small view of it
-        batches.see({"attention_mask": mask})
-        del mask
-        assert sum(64 * 4096 * 8 for ref in alive if ref() is not None) <= MOST_HELD_BYTES
-    assert batches.counted() == (8 * 65, 8 * 65 * 4096)
+    made = trainer(callbacks=[Grows()])
+    made.train()
+    run = observed.run()
+    assert a_second(run, "tokens") == {1: 4 * LENGTH, 2: 4 * LENGTH}
+    assert sorted(a_second(run, "tflops")) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("reused", ["a tensor", "memory"])
-def test_masks_that_were_written_over_are_not_counted(reused):
-    from autotrack.integrations.transformers.batches import Batches
+def test_a_loss_that_the_user_logs_between_takes_no_tokens(observed, second):
+    class Says(Trainer):
+        def training_step(self, *args, **kwargs):
+            if self.state.global_step == 3:
+                self.log({"loss": 0.5})
+            return super().training_step(*args, **kwargs)
 
-    batches, buffer = Batches(), torch.ones(2, 3, dtype=torch.long)
-    for number in range(3):
-        buffer.fill_(number)
-        batches.see({"attention_mask": buffer if reused == "a tensor" else torch.from_numpy(buffer.numpy())})
-    assert batches.counted() == (6, 0)
-    batches.see({"attention_mask": torch.ones(2, 3, dtype=torch.long)})
-    assert batches.counted() == (2, 6)
+    Says(tiny_model(), arguments(logging_steps=2), train_dataset=TEXTS).train()
+    run = observed.run()
+    assert points(run, "time/step_s") == {2: 0.5, 3: 1, 4: 1}
+    assert a_second(run, "samples") == {2: 8, 3: 4, 4: 4}
+    assert a_second(run, "tokens") == {2: 8 * LENGTH, 4: 4 * LENGTH}  # which took two seconds: the trainer had not summed up at 3
+
+
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("rows", [5, 12, 13, 17])
+def test_samples_of_all_processes_are_as_their_loaders_give_them(rows, processes, drop_last, even):
+    from accelerate.data_loader import BatchSamplerShard
+    from torch.utils.data import BatchSampler, DataLoader
+
+    from autotrack.integrations.transformers.pace import feed_of
+
+    def loader(process):
+        batches = BatchSampler(range(rows), 2, drop_last)
+        sampler = batches if processes == 1 else BatchSamplerShard(batches, processes, process, even_batches=even)
+        return DataLoader(range(rows), batch_sampler=sampler)
+
+    feed = feed_of(loader(0), 2, processes)
+    if feed is None:
+        assert (processes, drop_last, even) == (3, False, False) or not len(loader(0))
+        return
+    given = [[len(batch) for batch in loader(process)] * 2 for process in range(processes)]  # two passes
+    so_far = [sum(sum(each[:count]) for each in given) for count in range(len(given[0]) + 1)]
+    assert [feed.until(count) for count in range(len(so_far))] == so_far
+    assert feed_of(loader(0), 3, processes) is None  # batches of another size than the trainer's
+    assert processes > 1 or feed_of(loader(0), 2, 3) is None  # not shared out among the processes
+
+
+def test_a_count_of_tokens_is_exact_after_a_hundred_billion():
+    from types import SimpleNamespace
+
+    from autotrack.integrations.transformers.pace import Pace
+
+    class Model:
+        def num_parameters(self, **_):
+            return 6_738_415_616
+
+    a_batch = 2_048 * 37
+    args = SimpleNamespace(gradient_accumulation_steps=1, world_size=1)
+    state = SimpleNamespace(global_step=0, epoch=0.0, num_input_tokens_seen=0, total_flos=6.0 * Model().num_parameters() * 1e11)
+    pace = Pace(args, state, Model(), None, batch_size=1, counts_flos=True)
+    for _ in range(50):
+        state.total_flos += float(6 * a_batch * Model().num_parameters())
+    state.global_step = 50
+    told = pace.told(state)
+    assert told["time/tokens_per_s"] / told["time/step_s"] ** -1 == pytest.approx(a_batch, rel=1e-12)
 
 
 def test_the_pace_leaves_out_what_evaluating_took(observed):
@@ -864,7 +947,7 @@ def test_sentence_transformers(observed, tmp_path):
     run = observed.run()
     assert sorted(points(run, "train/loss")) == [1, 2]
     assert run.params["model_class"] == "SentenceTransformer"
-    assert run.metrics["time/tokens_per_s"] > 0
+    assert run.metrics["time/samples_per_s"] > 0
 
 
 class Rewritten(Trainer):

@@ -57,11 +57,11 @@ def step_of_a_scaler(patch: Patch, original: Callable[..., Any]) -> Callable[...
 def clipping(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
         norm = original(*args, **kwargs)
-        if torch.compiler.is_compiling() or not patch.on:
+        if torch.compiler.is_compiling() or not patch.on or current_fit() is not None:
             return norm
         with guard("noting a gradient's norm"):
             ear = ears.here()
-            if current_fit() is None and len(ear.norms) < MOST_NORMS and (ear.loop is None or not ear.loop.is_silent):
+            if len(ear.norms) < MOST_NORMS and (ear.loop is None or not ear.loop.is_silent):
                 value = number_of(norm)
                 if value is not None:
                     ear.norms.append(value)

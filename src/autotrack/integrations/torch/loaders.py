@@ -72,6 +72,8 @@ def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
     passes, clock = ears.passes, perf_counter
 
     def __next__(self: Any) -> Any:
+        if not passes:  # in the loop of a framework
+            return original(self)
         began = clock()
         try:
             batch = original(self)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from autotrack.instrument import Fit, asked
 from autotrack.integrations.transformers import facts
-from autotrack.integrations.transformers.batches import Batches
+from autotrack.integrations.transformers.pace import INFERRED, Pace, is_theirs
 
 WRITES_TO = "autotrack.checkpoints_in"  # the tag with the folder that a run's checkpoints lie in
 LAST = frozenset({"train_runtime", "train_loss"})  # of the log that ends a training
@@ -24,35 +22,32 @@ class Training:
         self.fit = fit
         self.folder: str | None = None  # that checkpoints are written to
         self.attempts = 0  # of auto_find_batch_size
-        self.batches = Batches()
-        self._processes = 1
+        self.pace: Pace | None = None  # while it trains
+        self._counts_flos = False
         self._optimizer: Any = None
-        self._logged = 0  # the step of the last log of the loss
-        self._flos = 0.0
         self._epoch_told = -1  # the step
         self._writes_to = ""
-        self._since = time.perf_counter()
-        self._paused_s = 0.0
 
     def describe(self, trainer: Any) -> None:
         """What is known before the first step."""
         fit = self.fit
         fit.name(facts.name_of(trainer))
+        self._counts_flos = is_theirs(trainer, "floating_point_ops")
         fit.params({"trainer": type(trainer).__name__, **facts.model_facts(trainer.model)})
         for name, dataset in (("train", getattr(trainer, "train_dataset", None)), ("eval", getattr(trainer, "eval_dataset", None))):
             for each, about in facts.datasets(name, dataset):
                 fit.dataset(each, about)
 
-    def begin(self, args: Any, state: Any, optimizer: Any, lr_scheduler: Any) -> None:
+    def begin(self, args: Any, state: Any, handler: Any) -> None:
         """The first step is near. Again, if it was too large for the memory and the batches were made smaller."""
         self.attempts += 1
+        optimizer, lr_scheduler = handler.optimizer, handler.lr_scheduler
         batch_size = getattr(state, "train_batch_size", None) or args.train_batch_size
         if self.attempts == 1:
             trial = state.trial_params if state.is_hyper_param_search else None
             if trial:
                 self.fit.name(state.trial_name or ", ".join(f"{name}={value}" for name, value in trial.items()))
                 self.fit.params(trial, under="trial")
-            self._processes = args.world_size
             self.fit.params({
                 **facts.arguments(args),
                 "total_train_batch_size": batch_size * args.gradient_accumulation_steps * args.world_size,
@@ -65,10 +60,9 @@ class Training:
         if state.global_step:
             self.fit.tags({"resumed_at_step": str(state.global_step)})
         self._optimizer = optimizer
-        self._logged, self._flos = state.global_step, state.total_flos
-        self.batches = Batches()
-        self._paused_s = 0.0
-        self._since = time.perf_counter()
+        self.pace = Pace(args, state, handler.model, handler.train_dataloader, batch_size=batch_size, counts_flos=self._counts_flos)
+        if self.pace.inferred:
+            self.fit.tags({INFERRED: self.pace.inferred})
 
     def log(self, state: Any, logs: Mapping[str, Any]) -> None:
         """What the trainer logs, under the names that it has with TensorBoard or W&B."""
@@ -82,27 +76,10 @@ class Training:
             told.pop("train/epoch", None)  # an evaluation's, at a step that said it
         elif "train/epoch" in told:
             self._epoch_told = step
-        if "loss" in logs and step > self._logged:
-            told |= self.pace(state)
+        if "loss" in logs and self.pace is not None and self.pace.is_behind(state):
+            told |= {**self.pace.told(state), **self.rates()}
         self.fit.log({name: value for name, value in told.items() if is_number(value)}, step=step)
         self.fit.summary({name: value for name, value in told.items() if isinstance(value, str)})
-
-    def pace(self, state: Any) -> dict[str, Any]:
-        """How fast it went since the last log, without what evaluating and saving took; learning rates, where groups differ."""
-        now = time.perf_counter()
-        took_s = now - self._since - self._paused_s
-        steps = state.global_step - self._logged
-        flos = state.total_flos - self._flos
-        samples, tokens = self.batches.counted()
-        told = {}
-        if took_s > 0:
-            told["time/step_s"] = took_s / steps
-            counts = {"samples": samples * self._processes, "tokens": tokens * self._processes, "tflops": flos / 1e12}
-            told |= {f"time/{name}_per_s": count / took_s for name, count in counts.items() if count}
-        self._logged, self._flos = state.global_step, state.total_flos
-        self._since = now
-        self._paused_s = 0.0
-        return {**told, **self.rates()}
 
     def rates(self) -> dict[str, float]:
         """The learning rate of each group of parameters, where they are not all one."""
@@ -110,16 +87,6 @@ class Training:
         if not all(isinstance(rate, float) for rate in rates) or len(set(rates)) < 2:
             return {}
         return {f"train/learning_rate/{number}": rate for number, rate in enumerate(rates)}
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """What happens in this block is no training: evaluating, saving."""
-        left = time.perf_counter()
-        told, self._paused_s = self._paused_s, 0.0  # one may stand in another
-        try:
-            yield
-        finally:
-            self._paused_s = told + time.perf_counter() - left
 
     def saved(self, args: Any, state: Any) -> None:
         """A checkpoint was written: where it is, and whether it is the best so far."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from autotrack.guard import failed
 from autotrack.instrument import Call, Fit, Observed, asked
 from autotrack.instrument.loader import wants
-from autotrack.instrument.patches import Patch
 from autotrack.integrations.transformers import facts
 from autotrack.integrations.transformers.checkpoints import resumed_run
 from autotrack.integrations.transformers.declaration import integration
@@ -104,27 +102,13 @@ def train(fit: Fit, call: Call) -> Observed:
             fit.params(facts.arguments(trainer.args))
 
 
-@integration.wrap(f"{TRAINER}.training_step")
-def step_of_a_trainer(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
-    def training_step(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            training = HEARD.get(id(self.callback_handler)) if patch.on else None
-            if training is not None:
-                training.batches.see(args[1] if len(args) > 1 else kwargs.get("inputs"))
-        except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
-            failed("looking at a batch", error)
-        return original(self, *args, **kwargs)
-
-    return training_step
-
-
 @integration.watch(f"{TRAINER}.evaluate", f"{TRAINER}._save_checkpoint")  # a private name: without it the pace includes saving
 def pause(trainer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
     training = HEARD.get(id(trainer.callback_handler))
-    if training is None:
+    if training is None or training.pace is None:
         yield
         return
-    with training.paused():
+    with training.pace.paused():
         yield
 
 
@@ -132,7 +116,7 @@ def pause(trainer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Obse
 def on_train_begin(handler: Any, told: tuple[Any, ...], _named: dict[str, Any]) -> None:
     training = HEARD.get(id(handler))
     if training is not None:
-        training.begin(told[0], told[1], handler.optimizer, handler.lr_scheduler)
+        training.begin(told[0], told[1], handler)
 
 
 @integration.watch(f"{HANDLER}.on_log")
