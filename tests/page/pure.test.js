@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { along, over } from '../../src/autotrack/server/static/along.js';
 import { styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
@@ -241,4 +242,16 @@ test('of a part of a curve, or of one that runs to and fro, no area is told; a r
   assert.equal(area('roc', { x: [0, 0.6, 0.5, 1], y: [0, 0.5, 0.7, 1] }), null);
   assert.equal(recognised(tableOf(['fpr', 'tpr'], [[0, 0], [1, 2]])), null);
   assert.equal(recognised(tableOf(['fpr', 'tpr', 'a', 'b'], [[0, 0, 1, 1]])), null);
+});
+
+test('a metric as x has the value it had last, of wider buckets that of the last whole one', () => {
+  const points = (steps, values) => ({ steps, shift: 0, last: values }), epochs = { steps: [3, 7, 10], shift: 2, last: [0, 1, 2] };
+  assert.deepEqual([...along({ steps: [3, 7, 9], shift: 2 }, points([4, 8, 11, 12], [1, 2, 3, 4]))], [NaN, 1, 3]);
+  assert.deepEqual([...along({ steps: [2, 3, 6, 7, 10, 20], shift: 0 }, epochs)], [NaN, 0, 0, 1, 1, 2]);
+  assert.deepEqual([...along({ steps: [3, 7, 9], shift: 2 }, epochs)], [0, 1, 2]);
+});
+
+test('what has no place on an axis is left out, with the marks of what was not finite there', () => {
+  const y = [1, NaN, 3, NaN], s = over({ steps: [0, 1, 2, 3], y, lo: [0, NaN, 2, NaN], hi: [2, NaN, 4, NaN], odd: [1, 3] }, [5, 4, NaN, 7]);
+  assert.deepEqual([[...s.x], [...s.y], [...s.hi], s.lo === s.y, s.odd, s.ordered, s.first, s.last, s.n], [[5, 4, 7], [1, NaN, NaN], [2, NaN, NaN], false, [4, 7], false, 4, 7, 3]);
 });

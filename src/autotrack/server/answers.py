@@ -23,7 +23,7 @@ BRIEF_FIELDS = tuple(Field("run", name) for name in BRIEF)
 CODED = ("experiment", "status", "kind", "fold", "host")  # few different words in many runs
 EXACT = 2**53  # integers beyond it are not numbers of JavaScript's
 _INFINITE = {math.inf: "\0inf", -math.inf: "\0-inf"}  # no text of a store holds NUL
-_ODD = 200
+ODD = 200  # places of values that are not finite that are told of a curve
 
 
 def to_json(value: Any) -> bytes:
@@ -139,7 +139,7 @@ def head_of(curve: Buckets, columns: Sequence[Any]) -> dict[str, Any]:
     """What is said of a curve before its columns."""
     return {
         "run": curve.run_id, "key": curve.key, "n": len(curve.x), "shift": curve.shift, "flat": len(columns) == 1,
-        "odd": curve.x[curve.odd > 0][:_ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
+        "odd": curve.x[curve.odd > 0][:ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
     }  # fmt: skip
 
 
