@@ -137,6 +137,14 @@ def test_log_axis_smoothing_and_colour(view):
     view.wait_for_function(f"before => String(({colours})()) !== String(before)", arg=before)
 
 
+def test_a_charts_range_of_y_is_set_in_its_menu(view):
+    view.locator(".panel[data-title='loss'] .tools [data-menu]").click()
+    for label, value in (("least y", "-1"), ("greatest y", "4")):
+        view.get_by_label(label).fill(value)
+    view.get_by_role("button", name="set").click()
+    view.wait_for_function(f'() => {{ const v = document.querySelector("{LOSS}").chart.view; return v.c === -1 && v.d === 4; }}')
+
+
 def test_the_list_hides_a_run_and_opens_it(view):
     view.locator(".list .eye").first.click()
     view.wait_for_function(f'() => document.querySelector("{LOSS}").chart.series.length === 4')

@@ -1,8 +1,11 @@
 """Every view opens without an error, says what it should, and comes back the same from its address."""
 
 import re
+import time
 
 import pytest
+
+from autotrack.records import TagsSet
 
 HERE = "?e=vision/imagenet"
 
@@ -71,6 +74,34 @@ def test_a_run_page_tells_its_failure_first(page, forty):
     assert "Error" in page.locator(".failure").inner_text()
     assert page.locator(".run-head .st").inner_text() == "failed"
     assert page.locator(".kv.metrics tbody tr").count() == 20
+
+
+def test_series_that_were_concluded_are_marked_at_their_chart_and_their_number(page, serve, tmp_path):
+    from autotrack.backends.sqlite import SqliteBackend
+    from autotrack.testing.backend_contract import Teller
+    from autotrack.testing.searches import logged, started
+
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for run in ("told", "guessed"):
+        writer.tell(started(run), logged(run, "train/loss", [3.0, 2.0, 1.0]), logged(run, "val/loss", [3.0, 2.0]), logged(run, "lr", [1.0, 0.5]))
+    writer.tell(TagsSet("guessed", time.time(), {"autotrack.inferred": "validation, val/loss, epoch"}))
+    store.close()
+    server, mark = serve(tmp_path), '.panel[data-title="{}"] figcaption [title^="concluded"]'
+    page.goto(f"{server.url}/?tab=charts")
+    page.wait_for_selector(mark.format("loss"))
+    assert page.locator(mark.format("loss")).get_attribute("title").endswith(": val/loss")
+    assert page.locator(mark.format("lr")).count() == 0
+    page.locator(".list-item", has=page.locator("a[href*='run=guessed']")).locator(".eye").click()
+    page.wait_for_function(f"() => !document.querySelector('{mark.format('loss')}')")
+    page.goto(f"{server.url}/?tab=run&run=guessed")
+    page.wait_for_selector(mark.format("loss"))
+    marked = page.locator(".kv.metrics tbody tr", has=page.get_by_text("inferred"))
+    assert marked.locator("th").all_inner_texts() == ["val/loss"]
+    page.goto(f"{server.url}/?tab=run&run=told")
+    page.wait_for_selector(".kv.metrics")
+    page.drawn()
+    assert page.get_by_text("inferred").count() == 0
 
 
 def test_compare_shows_what_differs_against_a_baseline(page, forty):

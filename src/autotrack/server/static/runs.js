@@ -98,6 +98,13 @@ export function column(name) {
   return have;
 }
 
+// Which of these series the program of one of the runs did not tell; they were concluded from what it did.
+const CONCLUDED = 'autotrack.inferred';
+export function inferred(rows, keys) {
+  const told = facts.value.tags.includes(CONCLUDED) && column('tags.' + CONCLUDED);
+  return told ? keys.filter(key => rows.some(row => `, ${table.value('tags.' + CONCLUDED, row)}, `.includes(`, ${key}, `))).join(', ') : '';
+}
+
 // Filter and order.
 
 const sortKeys = computed(() => list(at.sort.value));
