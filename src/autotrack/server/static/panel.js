@@ -217,7 +217,7 @@ export function Panel({ title, keys, section, only }) {
         <${Menu} text="⋯" look=${ranged ? 'on' : ''} label="more of this chart" title="export, range of y (e)" opened=${fetchTakings}>${shut => (takings.value ? html`<${takings.value} title=${title} plot=${box} ranged=${ranged} shut=${shut} />` : null)}</${Menu}>
         <button type="button" title=${big ? 'back (Esc)' : 'full screen (f)'} aria-label=${big ? 'leave full screen' : 'full screen'} onClick=${() => go({ big: big ? '' : title })}>${big ? '×' : '⤢'}</button>
       </span></figcaption>
-    <div class="plot" ref=${box}>
+    <div class="plot" data-state=${note.state} ref=${box}>
       ${note.state === 'empty' ? html`<p class="quiet">no points in the runs that are drawn</p>` : note.state === 'gone' ? html`<p class="quiet bad">${note.text}; trying again</p>` : null}
     </div></figure>`;
 }
