@@ -1,6 +1,7 @@
 // In place of api.js on a page that has no server: answers from the data that the page carries. Written by server/portable.py.
 
 import { along, over } from './along.js';
+import { typed } from './format.js';
 
 const data = JSON.parse(document.getElementById('data').textContent), { sections } = data.compare;
 export const told = data;
@@ -14,7 +15,6 @@ const shared = [], sharedAt = i => (shared[i] ||= unpacked(data.shared[i]));
 
 const cellsOf = (name, key) => (sections.find(s => s.name === name).rows.find(r => r.key === key) || { cells: [] }).cells;
 const here = cell => !(cell && cell.absent);
-const word = v => (v !== null && typeof v === 'object' ? JSON.stringify(v) : String(v));
 
 // A column's name here -> {rows, values} or {rows, words, codes}. Of metrics: `last` from what runs compare by, the others from their statistics.
 function column(name) {
@@ -27,9 +27,9 @@ function column(name) {
     rows.push(run.number);
     values.push(value);
   });
-  if (group === 'metrics' || values.every(v => typeof v === 'number')) return { rows, values };
-  const words = [...new Set(values.map(word))];
-  return { rows, words, codes: values.map(v => words.indexOf(word(v))) };
+  if (group === 'metrics' || values.every(v => typeof v === 'number' || v === 'NaN')) return { rows, values };
+  const words = [...new Set(values.map(typed))];
+  return { rows, words, codes: values.map(v => words.indexOf(typed(v))) };
 }
 
 function carried(s) {

@@ -16,7 +16,10 @@ import { at, computed, cursor, dark, effect, go, hover, panelAt, signal, turn, u
 export const xKind = () => (at.x.value.startsWith('metrics.') ? 'metric' : at.x.value);
 export const xName = () => (xKind() === 'metric' ? bare(at.x.value) : xKind() === 'time' ? 'time' : xKind() === 'relative' ? 'seconds' : 'step');
 const xAsked = () => (xKind() === 'metric' ? { metric: bare(at.x.value) } : at.x.value);
-export const zoomed = () => (at.x0.value === '' ? null : [+at.x0.value, +at.x1.value]);
+export function zoomed() { // what somebody typed may be the wrong way round, or nothing
+  const ends = [+at.x0.value, +at.x1.value].sort((a, b) => a - b);
+  return at.x0.value !== '' && Number.isFinite(ends[1] - ends[0]) ? ends : null;
+}
 
 // The range of y that somebody set for a panel: `y=loss:0:2`.
 function yRange(title) {

@@ -168,7 +168,7 @@ function arrived(change) {
     const row = table.byId.get(brief.id);
     for (const group of ['params', 'tags', 'metrics']) for (const [key, value] of Object.entries(brief[group] || {})) {
       names[group].add(key);
-      table.set(`${group}.${key}`, row, flat(value));
+      table.set(`${group}.${key}`, row, group === 'metrics' ? value : flat(value));
     }
     changed = true;
   }
@@ -211,7 +211,7 @@ function learnSoon() {
 }
 const named = ({ params, metrics, tags, varying, headline, curves }) => ({ params, metrics, tags, varying, headline, curves });
 
-const flat = value => (value !== null && typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
+const flat = value => (value === null ? 'None' : typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
 const STATS = [['last', 1], ['min', 5], ['max', 6], ['mean', 7], ['first', 3], ['count', 0]];
 
 function summed(id, key, stats, names) {
