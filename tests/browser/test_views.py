@@ -5,7 +5,10 @@ import time
 
 import pytest
 
-from autotrack.records import TagsSet
+from autotrack.backends.sqlite import SqliteBackend
+from autotrack.records import ParamsSet, TagsSet
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import logged, started
 
 HERE = "?e=vision/imagenet"
 
@@ -77,10 +80,6 @@ def test_a_run_page_tells_its_failure_first(page, forty):
 
 
 def test_series_that_were_concluded_are_marked_at_their_chart_and_their_number(page, serve, tmp_path):
-    from autotrack.backends.sqlite import SqliteBackend
-    from autotrack.testing.backend_contract import Teller
-    from autotrack.testing.searches import logged, started
-
     store = SqliteBackend(tmp_path / "autotrack.db")
     writer = Teller(store)
     for run in ("told", "guessed"):
@@ -102,6 +101,35 @@ def test_series_that_were_concluded_are_marked_at_their_chart_and_their_number(p
     page.wait_for_selector(".kv.metrics")
     page.drawn()
     assert page.get_by_text("inferred").count() == 0
+
+
+def test_compared_runs_that_lie_folded_in_the_list_have_colours_of_their_own(page, serve, tmp_path):
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    for i in range(9):
+        Teller(store, f"writer{i}").tell(started(f"r{i}", 1.0 + i, kind="sklearn", session="s", call_site="a.py:3"))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=compare&pick=r0,r8")
+    page.wait_for_selector(".compare thead th")
+    colours = page.locator(".compare thead .dot").evaluate_all("all => all.map(dot => dot.style.background)")
+    assert len(set(colours)) == 2
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_names_stay_in_their_places(page, serve, tmp_path, width):
+    store, long = SqliteBackend(tmp_path / "autotrack.db"), "a_name_without_a_space_" * 8
+    writer = Teller(store)
+    writer.tell(started("r", experiment=f"deep/{long}", name=long), logged("r", f"{long}/{long}", [1.0, 2.0]), ParamsSet("r", 1.0, {long: 1}))
+    writer.tell(started("s", experiment=f"deep/{long}"), logged("s", "val/acc", [1.0, 2.0]), ParamsSet("s", 1.0, {long: 2}))
+    store.close()
+    page.set_viewport_size({"width": width, "height": 800})
+    server = serve(tmp_path)
+    for tab in ("home", "charts", "compare", "hyper", "run"):
+        page.goto(f"{server.url}/?tab={tab}&pick=r,s&run=r")
+        page.wait_for_selector({"home": ".tree", "charts": ".panel", "compare": ".compare table", "hyper": ".chip", "run": ".run h1"}[tab])
+        page.wait_for_timeout(300)
+        beyond = """all => all.filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'visible').map(e => e.className)"""
+        assert page.locator("main, main section, .pane, .card, .chips").evaluate_all(beyond) == [], tab
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
 def test_compare_shows_what_differs_against_a_baseline(page, forty):

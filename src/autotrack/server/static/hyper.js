@@ -7,7 +7,7 @@ import { clause, common, dimension } from './dimensions.js';
 import { field, word } from './clauses.js';
 import { Nothing } from './empty.js';
 import { Bars } from './files.js';
-import { bare, count, num, typed } from './format.js';
+import { bare, count, num, plural, typed } from './format.js';
 import { html } from './html.js';
 import { lessIsBetter, shallow } from './panels.js';
 import { Parallel, spent } from './parallel.js';
@@ -40,7 +40,7 @@ export function Hyper() {
   const set = names => turn({ axes: join(names) }), shownX = x === 'created' || axes.includes(x) || others.includes(x) ? x : 'created';
   return html`<div class="hyper pane">
     <div class="hyper-bar"><label>target <select value=${target} onChange=${e => set([...given, e.target.value])}>${metrics.map(key => html`<option key=${key} value=${'metrics.' + key}>${key}</option>`)}</select></label>
-      <span class="chips">${given.map(name => html`<span key=${name} class="chip"><button type="button" aria-label=${`move ${bare(name)} left`} onClick=${() => set([...moved(given, name), target])}>‹</button>${bare(name)}<button type="button" aria-label=${'take off ' + bare(name)} onClick=${() => set([...given.filter(n => n !== name), target])}>×</button></span>`)}
+      <span class="chips">${given.map(name => html`<span key=${name} class="chip"><button type="button" aria-label=${`move ${bare(name)} left`} onClick=${() => set([...moved(given, name), target])}>‹</button><bdi title=${bare(name)}>${bare(name)}</bdi><button type="button" aria-label=${'take off ' + bare(name)} onClick=${() => set([...given.filter(n => n !== name), target])}>×</button></span>`)}
       ${others.length ? html`<select value="" aria-label="add an axis" onChange=${e => e.target.value && set([...given, e.target.value, target])}><option value="">+ axis</option>${others.slice(0, 200).map(name => html`<option key=${name} value=${name}>${bare(name)}</option>`)}</select>` : null}</span></div>
     <${Coordinates} axes=${axes} least=${least} />
     <div class="halves"><section class="card"><h2>${bare(target)} <em>against</em> <select value=${shownX} aria-label="against" onChange=${e => setX(e.target.value)}><option value="created">time of start, with the best so far</option>${[...given, ...others].map(name => html`<option key=${name} value=${name}>${bare(name)}</option>`)}</select></h2><${Scatter} x=${shownX} y=${target} least=${least} /></section>
@@ -79,7 +79,7 @@ function Coordinates({ axes, least }) {
   };
   const all = runs.order.value.length;
   const told = hot >= 0 ? html`<b>${runs.table.name[hot]}</b> ${axes.map(name => `${bare(name)} ${name.startsWith('metrics.') ? num(runs.table.value(name, hot)) : typed(runs.table.value(name, hot))}`).join(' · ')}` : kept === null ? 'drag along an axis to keep some; double click lets go' : '';
-  return html`<section class="card coordinates"><h2>${kept === null ? html`${count(all)} runs` : html`${count(kept)} of ${count(all)} kept <button type="button" class="mini on" onClick=${narrow}>filter to these</button> <button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}<em>${told}</em></h2>
+  return html`<section class="card coordinates"><h2><span>${kept === null ? plural(all, 'run') : `${count(kept)} of ${count(all)} kept`}</span> ${kept === null ? null : html`<button type="button" class="mini on" onClick=${narrow}>filter to these</button> <button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}<em>${told}</em></h2>
     <div class="sideways" tabindex="0"><div class="par" ref=${box} style=${{ minWidth: axes.length * WIDE + 'px' }} role="img" aria-label=${`parallel coordinates of ${axes.map(bare).join(', ')}`}></div></div></section>`;
 }
 
@@ -92,7 +92,7 @@ function Importance({ target, pick }) {
   }, [target, q, e, runs.order.value.length]);
   if (!got) return html`<p class="quiet">…</p>`;
   if (got.problem) return html`<p class="quiet">${got.problem}</p>`;
-  if (!got.params.length) return html`<p class="quiet">Nothing to compare: ${count(got.runs)} runs have the target, and no parameter differs among them.</p>`;
+  if (!got.params.length) return html`<p class="quiet">Nothing to compare: ${plural(got.runs, 'run')} with the target, and it or each parameter is the same in them.</p>`;
   const rows = got.params.map(p => ({ name: p.key, value: p.importance, sign: p.direction ?? 0 }));
   return html`<div class="inner"><${Bars} rows=${rows} by=${`of ${count(got.runs)} runs; red: the more, the less`} signed=${true} pick=${r => pick('params.' + r.name)} /></div>`;
 }

@@ -211,7 +211,7 @@ export function Panel({ title, keys, section, only }) {
   const splits = keys.map(split).filter(Boolean), legend = only && only.length === 1;
   return html`<figure class=${'panel' + (big ? ' full' : '')} data-title=${title} onPointerEnter=${() => { panelAt.value = title; }} onFocusIn=${() => { panelAt.value = title; }}>
     <figcaption><b title=${title}>${shown(title, section)}</b>
-      ${splits.length > 1 ? html`<span class="pair">${keys.map((key, i) => html`<span key=${key} class=${!legend && isTrain(key) ? 'dashed' : 'solid'}><i style=${legend ? { borderColor: hue(i, dark.value) } : {}}></i>${split(key) || key}</span>`)}</span>` : splits.length ? html`<span class="pair">${splits[0]}</span>` : null}
+      ${splits.length > 1 ? html`<span class="pair" title=${splits.join(', ')}>${keys.map((key, i) => html`<span key=${key} class=${!legend && isTrain(key) ? 'dashed' : 'solid'}><i style=${legend ? { borderColor: hue(i, dark.value) } : {}}></i>${split(key) || key}</span>`)}</span>` : splits.length ? html`<span class="pair">${splits[0]}</span>` : null}
       ${concluded ? html`<span class="note" title=${`concluded from what the program did, not told by it: ${concluded}`}>inferred</span>` : null}
       ${note.odds ? html`<span class="odd" title="values that were NaN or infinite; the triangles on the axis">▲ ${count(note.odds)} not finite</span>` : null}
       ${note.pending ? html`<span class="note" title="sums of long curves, made once">summing up ${plural(note.pending, 'curve')} …</span>` : null}

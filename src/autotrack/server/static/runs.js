@@ -235,7 +235,7 @@ export const paint = computed(() => {
     if (given && given.values && range) { const f = scale(range); return row => ({ color: ramp(f(given.values[row]), night), dash: [] }); }
     if (given && given.words) return row => ({ color: given.codes[row] < 0 ? ramp(NaN, night) : hue(given.codes[row], night), dash: [] });
   }
-  const size = kept.size, slot = slots(rows.map(row => table.number[row]), kept);
+  const size = kept.size, ticked = [...picked.value].map(byId).filter(row => row !== undefined), slot = slots([...new Set([...rows, ...ticked])].map(row => table.number[row]), kept);
   if (kept.size !== size) remember('slots.' + opened, [...kept].slice(-500));
   const own = table.columns.get('tags.autotrack.color');
   return row => {
