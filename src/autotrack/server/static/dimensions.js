@@ -62,7 +62,7 @@ function spread(marks) {
 export function clause(dim, field, word, low, high) {
   if (dim.words) {
     const n = dim.words.length, kept = dim.words.filter((_, i) => { const at = n > 1 ? i / (n - 1) : .5; return at >= low - 1e-9 && at <= high + 1e-9; });
-    const parts = [kept.length > 1 ? `${field} in (${kept.map(word).join(', ')})` : kept.map(name => `${field} = ${word(name)}`).join()];
+    const parts = [kept.length === 1 ? `${field} = ${word(kept[0])}` : `${field} in (${kept.map(word).join(', ')})`];
     if (kept.includes('None')) parts.push(`${field} is null`);
     if (kept.includes('NaN')) parts.push(`${field} = nan`);
     return parts.length > 1 ? `(${parts.join(' or ')})` : parts[0];

@@ -15,7 +15,8 @@ import * as runs from './runs.js';
 import { Scatter } from './scatter.js';
 import { at, dark, effect, go, hover, turn, untracked } from './state.js';
 
-const AXES = 7, ASKED = 24, WIDE = 84; // params that are looked at for them
+const AXES = 7, ASKED = 24; // params that are looked at for them
+const WIDE = 84; // pixels that an axis has at least
 export { spent };
 
 // Axes as the address says, or params that vary and that many of the runs with the target have; the last one is the target. null: not known yet.

@@ -168,7 +168,7 @@ function arrived(change) {
     const row = table.byId.get(brief.id);
     for (const group of ['params', 'tags', 'metrics']) for (const [key, value] of Object.entries(brief[group] || {})) {
       names[group].add(key);
-      table.set(`${group}.${key}`, row, group === 'metrics' ? value : flat(value));
+      table.set(`${group}.${key}`, row, group === 'metrics' && value === null ? null : flat(value));
     }
     changed = true;
   }
