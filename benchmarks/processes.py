@@ -21,6 +21,7 @@ with autotrack.start_run() as run:
         run.log({"x": i * 0.5}, step=i)
     autotrack.flush(60)
     print("stored", flush=True)
+    sys.stdin.readline()  # the last thing measured is the last point: ends come after all
 """
 # The bare work: a queue, a thread, one transaction a batch into a table of the same key.
 RAW = """
@@ -38,6 +39,7 @@ def write():
         store.execute("commit")
         left -= len(rows)
     print("stored", flush=True)
+    sys.stdin.readline()
     store.close()
 t = threading.Thread(target=write)
 print("ready", flush=True); sys.stdin.readline()
@@ -62,6 +64,8 @@ def together(program: str, path: Path, processes: int, points: int) -> tuple[flo
     for child in children:
         child.stdout.readline()  # type: ignore[union-attr]
     seconds = time.perf_counter() - began
+    for child in children:
+        child.stdin.close()  # type: ignore[union-attr]
     return seconds, sum(child.wait() != 0 for child in children)
 
 

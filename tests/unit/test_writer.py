@@ -342,13 +342,13 @@ def test_a_dropped_call_costs_little(tmp_path, monkeypatch):
     monkeypatch.setattr(journals, "CAP_BYTES", FIRST_BYTES)
     journal = Journal(tmp_path / "journal")
     lane = journal.lane("run")
-    for step in range(10_000):
+    for step in range(20_000):
         lane.log({"x": 1.0}, step)
     assert journal.is_full
     began = time.perf_counter()
-    for step in range(10_000):
+    for step in range(20_000):
         lane.log({"x": 1.0}, step)
-    assert (time.perf_counter() - began) / 10_000 < 12e-6
+    assert (time.perf_counter() - began) / 20_000 < 12e-6
     while (batch := journal.read()) is not None:
         journal.acknowledge(batch)
     journal.make_room()

@@ -18,6 +18,7 @@ from typing import Any
 from autotrack.backends import deadline, grid, rollups, sqlite_read, sqlite_table
 from autotrack.backends.accept import accept, clean
 from autotrack.backends.connections import LOCK_S, TRY_MS, Connections, transaction
+from autotrack.backends.groups import Group, groups_of
 from autotrack.backends.protocol import DEFAULT_FIELDS, FIELDS, Axis, Buckets, Cursor, Keys, SavedView, Table, Tail
 from autotrack.backends.sqlite_write import Known, write_batch
 from autotrack.errors import BackendUnavailable, RecordRejected, RunNotFound
@@ -47,45 +48,36 @@ class SqliteBackend:
 
     def write(self, batch: Batch) -> None:
         accepted = Batch(batch.writer, batch.first, tuple(map(accept, batch.records)))
+        with _rejecting(batch):
+            groups = groups_of(accepted.records)
         with self._ours().writing() as db:
             try:
-                new = self._write_once(db, accepted)
+                new = self._write_once(db, accepted, groups)
             except sqlite3.IntegrityError:
-                new = self._write_once(db, accepted)  # another writer took a step of a series that we thought we knew: now it is looked up
+                new = self._write_once(db, accepted, groups)  # another writer took a step of a series that we thought we knew: now it is looked up
             if any(min(new, default=0) <= count <= max(new, default=0) for count in _ANALYZED):
                 with contextlib.suppress(sqlite3.OperationalError), transaction(db):  # the next who passes a mark does it
                     db.execute("pragma analysis_limit = 1000")
                     db.execute("analyze")
+        self._reach_the_disk(accepted)
 
-    def _write_once(self, db: sqlite3.Connection, batch: Batch) -> list[int]:
+    def _write_once(self, db: sqlite3.Connection, batch: Batch, groups: list[Group]) -> list[int]:
         is_written = False
         try:
-            with self._reaching_the_disk(db, batch), transaction(db):
-                new = write_batch(db, batch, self._known, _now_ms())
+            with _rejecting(batch), transaction(db):
+                new = write_batch(db, batch, groups, self._known, _now_ms())
             is_written = True
             return new
-        except (TypeError, ValueError, OverflowError) as error:
-            raise RecordRejected(f"the batch of writer {batch.writer!r} cannot be stored: {error}") from error
         finally:
             if not is_written:
                 self._known.clear()
 
-    @contextmanager
-    def _reaching_the_disk(self, db: sqlite3.Connection, batch: Batch) -> Iterator[None]:
-        """A commit waits for the disk when a run ends, and every ten seconds; others leave it to the system, and a power cut may undo them.
-
-        Source: https://www.sqlite.org/pragma.html#pragma_synchronous
-        """
+    def _reach_the_disk(self, batch: Batch) -> None:
+        """Wait for the disk when a run has ended, and every ten seconds; the rest is left to the system, and a power cut may undo it."""
         now = time.monotonic()
-        if now - self._synced < _SYNC_S and not any(type(record) is RunEnded for record in batch.records):
-            yield
-            return
-        db.execute("pragma synchronous = full")
-        try:
-            yield
+        if now - self._synced >= _SYNC_S or any(type(record) is RunEnded for record in batch.records):
+            self._ours().sync()
             self._synced = now
-        finally:
-            db.execute("pragma synchronous = normal")
 
     def delete(self, run_ids: Collection[str], *, undo: bool = False) -> int:
         text = """update run set deleted_ms = ?, change = (select value from meta where name = 'change')
@@ -260,3 +252,12 @@ class SqliteBackend:
 
 def _now_ms() -> int:
     return round(time.time() * 1000)
+
+
+@contextmanager
+def _rejecting(batch: Batch) -> Iterator[None]:
+    """What comes of values that no rule foresaw is the batch's fault."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecordRejected(f"the batch of writer {batch.writer!r} cannot be stored: {error}") from error

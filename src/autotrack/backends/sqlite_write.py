@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
-import operator
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 from autotrack.backends import migrations
 from autotrack.backends.accept import to_ms
+from autotrack.backends.groups import Group, groups_of
 from autotrack.backends.sql import RECENT, Typed, encoded
 from autotrack.errors import SchemaTooNew
 from autotrack.records import (
@@ -59,6 +58,10 @@ SUMMARY_VALUES = """insert into summary(key_id, run_id, type, num, txt) values {
 on conflict(key_id, run_id) do update set type = excluded.type, num = excluded.num, txt = excluded.txt"""
 TAGS = "insert into tag(key_id, run_id, value) values {rows} on conflict(key_id, run_id) do update set value = excluded.value"
 ARTIFACTS = "insert into artifact(run_id, name, kind, digest, size, time_ms, step, meta) values {rows}"
+# So many points of one series, each the first of its step; the series is named once: less to bind.
+_STRETCH = 128
+STRETCHES = f"""insert into metric_point(run_id, key_id, step, seq, time_ms, value)
+select ?, ?, column1, 0, column2, column3 from (values {",".join(["(?, ?, ?)"] * _STRETCH)})"""
 KEYS = "insert into key(kind, name) values {rows} on conflict do nothing"
 
 
@@ -149,17 +152,20 @@ class Rows:
         del values[:start]
 
 
-def write_batch(db: sqlite3.Connection, batch: Batch, known: Known, now_ms: int) -> list[int]:
-    """Write what the store lacks of a batch of accepted records; return the ids of the runs that are new."""
+def write_batch(db: sqlite3.Connection, batch: Batch, groups: Sequence[Group], known: Known, now_ms: int) -> list[int]:
+    """Write what the store lacks of a batch of accepted records, whose points are ``groups``; return the ids of the runs that are new."""
     asked = "select (select last_record from writers where id = ?), (select value from meta where name = 'min_writer')"
     last, oldest = db.execute(asked, (batch.writer,)).fetchone()
     if oldest > migrations.VERSION:
         raise SchemaTooNew("the store was upgraded by a newer autotrack meanwhile, and this one may not write it any more: upgrade it")
-    records = batch.records if last is None else batch.after(last)
+    records: Sequence[AnyRecord] = batch.records
+    if last is not None and last >= batch.first:
+        records = batch.after(last)
+        groups = groups_of(records)
     new: list[int] = []
     if records:
         change = db.execute("update meta set value = value + 1 where name = 'change' returning value").fetchall()[0][0]
-        new = _Writing(db, batch.writer, known, now_ms, change).write(records)
+        new = _Writing(db, batch.writer, known, now_ms, change).write(records, groups)
     db.execute(
         """insert into writers(id, last_record, seen_ms) values (?, ?, ?)
         on conflict(id) do update set last_record = max(last_record, excluded.last_record), seen_ms = max(seen_ms, excluded.seen_ms)""",
@@ -178,10 +184,9 @@ class _Writing:
         self._summary: dict[tuple[str, str], Typed] = {}
         self._tags: dict[tuple[str, str], str | None] = {}
         self._artifacts: list[ArtifactStored] = []
-        self._metrics: dict[str, list[MetricsLogged]] = {}
         self._writer_ended: WriterEnded | None = None
 
-    def write(self, records: Sequence[AnyRecord]) -> list[int]:
+    def write(self, records: Sequence[AnyRecord], groups: Sequence[Group]) -> list[int]:
         purged = self._fetch({record.run_id for record in records})
         for record in records:
             if isinstance(record, WriterEnded):
@@ -195,7 +200,7 @@ class _Writing:
         self._write_tags()
         self._write_summary()
         self._write_artifacts()
-        self._write_metrics({run.uid for run in new})
+        self._write_metrics([group for group in groups if group.uid not in purged], {run.uid for run in new})
         if self._writer_ended is not None:
             self._end_writer(self._writer_ended)
         return [run.id for run in new if run.id is not None]
@@ -209,7 +214,6 @@ class _Writing:
             run.change, run.is_dirty = self._change, True
         self._revive(run, record)
         if isinstance(record, MetricsLogged):
-            self._metrics.setdefault(run.uid, []).append(record)
             return
         run.change, run.is_dirty = self._change, True
         match record:
@@ -395,24 +399,23 @@ class _Writing:
 
     # Points.
 
-    def _write_metrics(self, new: set[str]) -> None:
-        groups = [group for uid, stretches in self._metrics.items() for group in _groups(uid, stretches)]
+    def _write_metrics(self, groups: Sequence[Group], new: set[str]) -> None:
         self._intern(("metric", key) for group in groups for key in group.keys)
         self._find_last_steps(groups, new)
         points, summaries = Rows(self._db, POINTS, 6), Rows(self._db, SUMMARIES, 14)
         for group in groups:
-            for key, column in zip(group.keys, group.columns, strict=True):
+            for key, column, sums in zip(group.keys, group.columns, group.sums, strict=True):
                 key_id, run_id = self._ids("metric", group.uid, key)
                 last = self._known.last_steps.get((run_id, key_id))
                 self._write_points(points, run_id, key_id, group, column, last)
-                summaries.add((key_id, run_id, *_summed(group, column), self._change, f"{self._change}:{group.steps[0]}"))
+                summaries.add((key_id, run_id, *sums, self._change, f"{self._change}:{group.steps[0]}"))
                 self._known.last_steps[run_id, key_id] = group.steps[-1] if last is None else max(last, group.steps[-1])
         points.finish()
         summaries.finish()
         if len(self._known.last_steps) > _KNOWN:
             self._known.last_steps.clear()
 
-    def _find_last_steps(self, groups: list[_Group], new: set[str]) -> None:
+    def _find_last_steps(self, groups: Sequence[Group], new: set[str]) -> None:
         """Where the series end that this connection has not written yet."""
         pairs = [self._ids("metric", group.uid, key) for group in groups if group.uid not in new for key in group.keys]
         unknown = [pair for pair in pairs if pair[::-1] not in self._known.last_steps]
@@ -423,13 +426,14 @@ class _Writing:
         for run_id, key_id, last in _as_one(self._db, asked, json.dumps(unknown)):
             self._known.last_steps[run_id, key_id] = last
 
-    def _write_points(self, rows: Rows, run_id: int, key_id: int, group: _Group, column: list[float], last: int | None) -> None:
+    def _write_points(self, rows: Rows, run_id: int, key_id: int, group: Group, column: list[float], last: int | None) -> None:
         """Points beyond the end of what is stored and at rising steps are the first of their step; else it is looked up how many there are."""
         steps, times = group.steps, group.times_ms
         seqs: list[int] | None = None
         if not group.is_rising or (last is not None and steps[0] <= last):
             seqs = self._numbered(run_id, key_id, steps, last)
-        for start in range(0, len(steps), _SIZES[0]):
+        whole = self._write_stretches(run_id, key_id, (steps, times, column)) if seqs is None and len(steps) < 2 * _MANY else 0
+        for start in range(whole, len(steps), _SIZES[0]):
             part = slice(start, start + _SIZES[0])
             block: list[Any] = [run_id, key_id, 0, 0, 0, 0.0] * len(steps[part])
             block[2::6] = steps[part]
@@ -438,6 +442,16 @@ class _Writing:
             block[4::6] = times[part]
             block[5::6] = column[part]  # NaN becomes NULL
             rows.add(block)
+
+    def _write_stretches(self, run_id: int, key_id: int, columns: tuple[Sequence[Any], ...]) -> int:
+        """Write points as far as they fill whole statements; return how many."""
+        whole = len(columns[0]) // _STRETCH * _STRETCH
+        flat: list[Any] = [0] * (3 * whole)
+        for n, column in enumerate(columns):
+            flat[n::3] = column[:whole]
+        for start in range(0, len(flat), 3 * _STRETCH):
+            self._db.execute(STRETCHES, [run_id, key_id, *flat[start : start + 3 * _STRETCH]])
+        return whole
 
     def _numbered(self, run_id: int, key_id: int, steps: list[int], last: int | None) -> list[int]:
         """For each point its number among those of its step."""
@@ -473,63 +487,3 @@ def _note(run: _Run, record: RunNoted) -> None:
             run.stem = record.value
         case other:  # name, experiment, notes, traceback
             setattr(run, other, record.value)
-
-
-@dataclass(slots=True)
-class _Group:
-    """Series of one run that were logged together, in the order of their steps; of one step in the order of their logging."""
-
-    uid: str
-    keys: tuple[str, ...]
-    steps: list[int]
-    times_ms: list[int]
-    columns: list[list[float]]
-    is_rising: bool  # no step twice
-
-
-def _groups(uid: str, stretches: list[MetricsLogged]) -> Iterator[_Group]:
-    """Merge stretches of one key set; where a key is in two sets, each key for itself. The stretches stay as they are."""
-    sets: dict[tuple[str, ...], list[MetricsLogged]] = {}
-    for stretch in stretches:
-        if stretch.steps:
-            sets.setdefault(stretch.keys, []).append(stretch)
-    if len(set(chain.from_iterable(sets))) < sum(map(len, sets)):
-        alone: dict[str, list[MetricsLogged]] = {}
-        for s in filter(lambda s: s.steps, stretches):
-            for key, column in zip(s.keys, s.columns, strict=True):
-                alone.setdefault(key, []).append(MetricsLogged(uid, s.time, (key,), s.steps, s.times, [column]))
-        sets = {(key,): parts for key, parts in alone.items()}
-    for keys, parts in sets.items():
-        steps = _joined([part.steps for part in parts])
-        times_ms = [round(time * 1000) for time in _joined([part.times for part in parts])]
-        columns = [_joined([part.columns[i] for part in parts]) for i in range(len(keys))]
-        if all(map(operator.lt, steps, steps[1:])):
-            yield _Group(uid, keys, steps, times_ms, columns, True)
-            continue
-        order = sorted(range(len(steps)), key=steps.__getitem__)
-        steps = [steps[i] for i in order]
-        yield _Group(
-            uid,
-            keys,
-            steps,
-            [times_ms[i] for i in order],
-            [[column[i] for i in order] for column in columns],
-            all(map(operator.lt, steps, steps[1:])),
-        )
-
-
-def _joined(parts: list[list[Any]]) -> list[Any]:
-    return parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
-
-
-def _summed(group: _Group, column: list[float]) -> tuple[Any, ...]:
-    """What a summary adds: count, nonfinite, first step, first, last step, last, min, max, sum, last time."""
-    steps = group.steps
-    finite: Sequence[float] = column
-    total = sum(column)
-    if not math.isfinite(total):
-        finite = [value for value in column if math.isfinite(value)]
-        total = sum(finite)
-    low, high = (min(finite), max(finite)) if finite else (None, None)
-    count = len(column)
-    return count, count - len(finite), steps[0], column[0], steps[-1], column[-1], low, high, total, group.times_ms[-1]

@@ -17,6 +17,7 @@ from typing import Any
 from xgboost import Booster, DMatrix, collective
 from xgboost.callback import EarlyStopping, TrainingCallback
 
+from autotrack.guard import failed
 from autotrack.instrument import Call, Fit, Integration, Observed, asked, guarded
 from autotrack.instrument.fits import of_pairs
 
@@ -123,31 +124,37 @@ class Curves(TrainingCallback):
 
     @guarded
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
-        if self.booster is None:
-            self.booster = model
-            self._began = self._before = time.perf_counter()
+        """Before the first round; it has nothing to do before the others."""
+        self.booster = model
+        self._began = self._before = time.perf_counter()
+        self.before_iteration = _goes_on  # type: ignore[assignment,method-assign]
         return False
 
     @guarded
     def after_iteration(self, model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, list[Any]]]) -> bool:
-        now = time.perf_counter()
-        if not self._rounds:
-            # Not earlier: the first question to a booster configures it, and its warnings would come from our line.
-            self._start = model.num_boosted_rounds() - 1 if self._goes_on else 0
-            self._keys = [
-                (f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()
-            ]
-        newest: dict[str, float] = {}
-        for key, values in self._keys:
-            value = values[-1]
-            if isinstance(value, tuple):  # of xgboost.cv: mean, std
-                newest[key], newest[f"{key}_std"] = value
-            else:
-                newest[key] = value
-        newest["time/round_s"] = now - self._before
-        self._before = now
-        self._rounds += 1
-        self._say(newest, self._start + epoch)
+        """After the first round, which says what there is to record after each."""
+        # Not earlier: the first question to a booster configures it, and its warnings would come from our line.
+        self._start = model.num_boosted_rounds() - 1 if self._goes_on else 0
+        self._keys = [
+            (f"{self._names.get(part, part)}/{metric}", values) for part, metrics in evals_log.items() for metric, values in metrics.items()
+        ]
+        self.after_iteration = self._record  # type: ignore[assignment,method-assign]
+        return self._record(model, epoch, evals_log)
+
+    def _record(self, _model: Any, epoch: int, _evals_log: Any) -> bool:
+        try:
+            now = time.perf_counter()
+            newest: dict[str, Any] = {}
+            for key, values in self._keys:
+                newest[key] = value = values[-1]
+                if type(value) is tuple:  # of xgboost.cv: mean, std
+                    newest[key], newest[f"{key}_std"] = value
+            newest["time/round_s"] = now - self._before
+            self._before = now
+            self._rounds += 1
+            self._say(newest, self._start + epoch)
+        except Exception as error:  # noqa: BLE001 - at every round, where a guard would be felt; see guard.failed
+            failed("recording a round", error)
         return False  # only True stops the training
 
     def summary(self, rows: int) -> dict[str, Any]:
@@ -164,6 +171,10 @@ class Curves(TrainingCallback):
         there = {f"best/{key}": values[place] for key, values in self._keys if 0 <= place < len(values)}
         flat = {key: value[0] if isinstance(value, tuple) else value for key, value in there.items()}
         return {"best_round": int(best_round), "best_score": first_number(best_score), **flat}
+
+
+def _goes_on(_model: Any, _epoch: int, _evals_log: Any) -> bool:
+    return False
 
 
 def first_number(text: str) -> float:
