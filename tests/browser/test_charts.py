@@ -125,6 +125,21 @@ def test_an_empty_store_teaches(page, serve, tmp_path):
     assert str(tmp_path / "s" / "autotrack.db") in page.locator(".empty").inner_text()
 
 
+def test_a_zoom_typed_the_wrong_way_round_is_turned_and_one_of_words_is_none(page, forty):
+    asked = []
+    page.on("request", lambda r: asked.append(r.post_data_json) if r.url.endswith("/api/series") else None)
+    page.goto(f"{forty.url}/?e=vision/imagenet&x0=400&x1=100")
+    page.drawn()
+    page.wait_for_timeout(500)
+    assert {(one["from"], one["to"]) for one in asked} == {(100, 400)}
+    assert len(asked) <= 2 * page.locator(".plot").count()
+    for words in ("x0=here&x1=there", "x0=1&x1=Infinity"):
+        asked.clear()
+        page.goto(f"{forty.url}/?e=vision/imagenet&{words}")
+        page.drawn()
+        assert not [one for one in asked if "from" in one]
+
+
 def test_hostile_names_are_text_everywhere(page, serve, tmp_path):
     name = HOSTILE.replace("\u0000", "")
     one = ("a" * 8, name, {name: [(i, i * 1.0) for i in range(9)], "val/<b>x</b>": [(0, 1.0), (1, 2.0)]}, {name: name, "lr": 1})

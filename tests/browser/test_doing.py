@@ -1,10 +1,13 @@
 """What one does on the page: rename, tag, note, delete and undo, choose columns, save views, take charts and tables away."""
 
 import json
+import math
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from autotrack.records import ParamsSet, SummarySet
 
 HERE = "?e=vision/imagenet"
 
@@ -126,6 +129,32 @@ def test_what_a_chart_says_in_python_runs(page, own, tmp_path):
     compile(code, "chart", "exec")
     assert "run.history(key)" in code
     assert code.count('"') > 20
+
+
+def test_what_few_runs_have_is_no_axis_and_names_of_axes_are_whole_on_a_phone(page, serve, tmp_path):
+    from autotrack.backends.sqlite import SqliteBackend
+    from autotrack.testing.backend_contract import Teller
+    from autotrack.testing.searches import started
+
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for i in range(8):
+        params = {"rate_of_learning": i, "size_of_the_batch": i % 3, "optimizer_name": "ab"[i % 2], "weight_decay": math.nan if i else None}
+        params |= {"alone": 1} if i == 3 else {}
+        writer.tell(started(f"r{i}"), ParamsSet(f"r{i}", 1.0, params), SummarySet(f"r{i}", 1.0, {"val/acc": i / 10}))
+    store.close()
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"{serve(tmp_path).url}/?tab=hyper")
+    page.wait_for_function("() => document.querySelector('.par')?.parallel?.dims?.length === 5")
+    words = page.evaluate("() => document.querySelector('.par').parallel.dims.map(d => [d.title, d.marks.map(m => m.text)])")
+    assert [title for title, _ in words] == ["optimizer_name", "rate_of_learning", "size_of_the_batch", "weight_decay", "val/acc"]
+    assert words[3][1] == ["NaN", "None"]
+    written = """() => { const texts = [], { parallel } = document.querySelector('.par'), g = parallel.top.getContext('2d'), fill = g.fillText;
+        g.fillText = (text, ...rest) => { texts.push(text); fill.call(g, text, ...rest); };
+        parallel.marks();
+        delete g.fillText;
+        return texts; }"""
+    assert {title for title, _ in words} <= set(page.evaluate(written))
 
 
 def test_a_brush_on_an_axis_becomes_a_filter(page, own):

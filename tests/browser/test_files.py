@@ -32,6 +32,7 @@ with autotrack.start_run("digits", experiment="files") as run:
     precision, recall, _ = precision_recall_curve(seven, scores)
     run.log_table("pr", {"recall": recall, "precision": precision})
     run.log_table("importance_of_pixels", [{"feature": f"p{i}", "importance": i / 10} for i in range(20)])
+    run.log_table("feature_importance", [{"feature": "up", "coef": 1.0}, {"feature": "down", "coef": -2.0}])
     run.log_text("said.txt", "<script>alert(1)</script> as text")
     picture = b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
     picture += chunk(b"IDAT", zlib.compress((b"\\0" + b"\\xc2\\x2b\\x4e" * 8) * 8)) + chunk(b"IEND", b"")
@@ -91,6 +92,12 @@ def test_bars_texts_and_pictures(page, digits):
     bars = fold_out(page, "importance_of_pixels.jsonl")
     bars.locator(".bars tbody tr").first.wait_for()
     assert bars.locator(".bars tbody th").first.inner_text() == "p19"
+    signed = fold_out(page, "feature_importance.jsonl").locator(".bars tbody tr")
+    signed.first.wait_for()
+    told = signed.evaluate_all("""all => all.map(row => {
+        const bar = row.querySelector('i').getBoundingClientRect(), room = row.children[1].getBoundingClientRect(), mid = room.left + room.width / 2;
+        return [row.children[0].textContent, bar.left - mid, bar.right - mid]; })""")
+    assert [(name, left < -20, right > 20) for name, left, right in told] == [("down", True, False), ("up", False, True)]
     text = fold_out(page, "said.txt").locator(".text-file")
     text.wait_for()
     assert text.inner_text() == "<script>alert(1)</script> as text"

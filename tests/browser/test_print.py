@@ -59,3 +59,11 @@ def test_from_the_menu_what_was_not_loaded_says_so(page, forty):
     page.evaluate("() => import('./printing.js')")
     page.emulate_media(media="print")
     assert "Ctrl+P" in page.locator(".near:empty").last.evaluate("n => getComputedStyle(n, '::before').content")
+
+
+def test_from_the_menu_a_chart_whose_points_did_not_come_yet_says_so_too(page, forty):
+    page.route("**/api/series", lambda route: None)  # never answered
+    page.goto(f"{forty.url}/{HERE}")
+    page.wait_for_selector(".plot canvas.low")
+    page.emulate_media(media="print")
+    assert "Ctrl+P" in page.locator(".plot").first.evaluate("n => getComputedStyle(n, '::before').content")

@@ -1,8 +1,14 @@
 """Every view opens without an error, says what it should, and comes back the same from its address."""
 
 import re
+import time
 
 import pytest
+
+from autotrack.backends.sqlite import SqliteBackend
+from autotrack.records import ParamsSet, TagsSet
+from autotrack.testing.backend_contract import Teller
+from autotrack.testing.searches import logged, started
 
 HERE = "?e=vision/imagenet"
 
@@ -71,6 +77,59 @@ def test_a_run_page_tells_its_failure_first(page, forty):
     assert "Error" in page.locator(".failure").inner_text()
     assert page.locator(".run-head .st").inner_text() == "failed"
     assert page.locator(".kv.metrics tbody tr").count() == 20
+
+
+def test_series_that_were_concluded_are_marked_at_their_chart_and_their_number(page, serve, tmp_path):
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for run in ("told", "guessed"):
+        writer.tell(started(run), logged(run, "train/loss", [3.0, 2.0, 1.0]), logged(run, "val/loss", [3.0, 2.0]), logged(run, "lr", [1.0, 0.5]))
+    writer.tell(TagsSet("guessed", time.time(), {"autotrack.inferred": "validation, val/loss, epoch"}))
+    store.close()
+    server, mark = serve(tmp_path), '.panel[data-title="{}"] figcaption [title^="concluded"]'
+    page.goto(f"{server.url}/?tab=charts")
+    page.wait_for_selector(mark.format("loss"))
+    assert page.locator(mark.format("loss")).get_attribute("title").endswith(": val/loss")
+    assert page.locator(mark.format("lr")).count() == 0
+    page.locator(".list-item", has=page.locator("a[href*='run=guessed']")).locator(".eye").click()
+    page.wait_for_function(f"() => !document.querySelector('{mark.format('loss')}')")
+    page.goto(f"{server.url}/?tab=run&run=guessed")
+    page.wait_for_selector(mark.format("loss"))
+    marked = page.locator(".kv.metrics tbody tr", has=page.get_by_text("inferred"))
+    assert marked.locator("th").all_inner_texts() == ["val/loss"]
+    page.goto(f"{server.url}/?tab=run&run=told")
+    page.wait_for_selector(".kv.metrics")
+    page.drawn()
+    assert page.get_by_text("inferred").count() == 0
+
+
+def test_compared_runs_that_lie_folded_in_the_list_have_colours_of_their_own(page, serve, tmp_path):
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    for i in range(9):
+        Teller(store, f"writer{i}").tell(started(f"r{i}", 1.0 + i, kind="sklearn", session="s", call_site="a.py:3"))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=compare&pick=r0,r8")
+    page.wait_for_selector(".compare thead th")
+    colours = page.locator(".compare thead .dot").evaluate_all("all => all.map(dot => dot.style.background)")
+    assert len(set(colours)) == 2
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_long_names_stay_in_their_places(page, serve, tmp_path, width):
+    store, long = SqliteBackend(tmp_path / "autotrack.db"), "a_name_without_a_space_" * 8
+    writer = Teller(store)
+    writer.tell(started("r", experiment=f"deep/{long}", name=long), logged("r", f"{long}/{long}", [1.0, 2.0]), ParamsSet("r", 1.0, {long: 1}))
+    writer.tell(started("s", experiment=f"deep/{long}"), logged("s", "val/acc", [1.0, 2.0]), ParamsSet("s", 1.0, {long: 2}))
+    store.close()
+    page.set_viewport_size({"width": width, "height": 800})
+    server = serve(tmp_path)
+    for tab in ("home", "charts", "compare", "hyper", "run"):
+        page.goto(f"{server.url}/?tab={tab}&pick=r,s&run=r")
+        page.wait_for_selector({"home": ".tree", "charts": ".panel", "compare": ".compare table", "hyper": ".chip", "run": ".run h1"}[tab])
+        page.wait_for_timeout(300)
+        beyond = """all => all.filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'visible').map(e => e.className)"""
+        assert page.locator("main, main section, .pane, .card, .chips").evaluate_all(beyond) == [], tab
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
 def test_compare_shows_what_differs_against_a_baseline(page, forty):

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { along, over } from '../../src/autotrack/server/static/along.js';
 import { styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
 import { Columns } from '../../src/autotrack/server/static/columns.js';
 import { clauses, field, word } from '../../src/autotrack/server/static/clauses.js';
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
+import { clause, common, dimension } from '../../src/autotrack/server/static/dimensions.js';
 import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
@@ -241,4 +243,41 @@ test('of a part of a curve, or of one that runs to and fro, no area is told; a r
   assert.equal(area('roc', { x: [0, 0.6, 0.5, 1], y: [0, 0.5, 0.7, 1] }), null);
   assert.equal(recognised(tableOf(['fpr', 'tpr'], [[0, 0], [1, 2]])), null);
   assert.equal(recognised(tableOf(['fpr', 'tpr', 'a', 'b'], [[0, 0, 1, 1]])), null);
+});
+
+test('a metric as x has the value it had last, of wider buckets that of the last whole one', () => {
+  const points = (steps, values) => ({ steps, shift: 0, last: values }), epochs = { steps: [3, 7, 10], shift: 2, last: [0, 1, 2] };
+  assert.deepEqual([...along({ steps: [3, 7, 9], shift: 2 }, points([4, 8, 11, 12], [1, 2, 3, 4]))], [NaN, 1, 3]);
+  assert.deepEqual([...along({ steps: [2, 3, 6, 7, 10, 20], shift: 0 }, epochs)], [NaN, 0, 0, 1, 1, 2]);
+  assert.deepEqual([...along({ steps: [3, 7, 9], shift: 2 }, epochs)], [0, 1, 2]);
+});
+
+test('what has no place on an axis is left out, with the marks of what was not finite there', () => {
+  const y = [1, NaN, 3, NaN], s = over({ steps: [0, 1, 2, 3], y, lo: [0, NaN, 2, NaN], hi: [2, NaN, 4, NaN], odd: [1, 3] }, [5, 4, NaN, 7]);
+  assert.deepEqual([[...s.x], [...s.y], [...s.hi], s.lo === s.y, s.odd, s.ordered, s.first, s.last, s.n], [[5, 4, 7], [1, NaN, NaN], [2, NaN, NaN], false, [4, 7], false, 4, 7, 3]);
+});
+
+test('a brush over None and NaN asks for them as the query language does', () => {
+  const dim = dimension({ words: ['adam', 'NaN', 'None'], codes: [0, 1, 2] }, [0, 1, 2]);
+  assert.deepEqual(dim.words, ['adam', 'NaN', 'None']);
+  assert.equal(clause(dim, 'params.opt', word, 0, .2), "params.opt = 'adam'");
+  assert.equal(clause(dim, 'params.opt', word, .4, 1), "(params.opt in ('NaN', 'None') or params.opt is null or params.opt = nan)");
+});
+
+test('axes that few runs have are left out, or stand alone where no axis is common', () => {
+  const values = (...v) => ({ values: Float64Array.from(v) }), columns = [
+    { name: 'rare', column: values(1, NaN, NaN, NaN) }, { name: 'all', column: values(1, 2, 3, 4) }, { name: 'half', column: { words: ['a'], codes: [-1, -1, 0, 0] } }, { name: 'three', column: values(NaN, 1, 1, 1) }];
+  assert.deepEqual(common(columns, [0, 1, 2, 3], 2), ['all', 'half']);
+  assert.deepEqual(common(columns, [1, 2, 3], 9), ['all', 'half', 'three']);
+  assert.deepEqual(common([columns[0], { name: 'none', column: values(NaN, NaN, NaN, NaN) }], [0, 1, 2, 3], 9), ['rare']);
+});
+
+test('a live NaN in a column of numbers leaves it one', () => {
+  const c = new Columns();
+  c.merge({ number: [1], id: ['a'], name: ['one'], status: ['running'], started: [1], ended: [null] });
+  c.put('params.lr', { rows: [1], values: [0.3] });
+  c.set('params.lr', 0, 'NaN');
+  assert.equal(c.get('params.lr').words, undefined);
+  c.set('params.lr', 0, 'None');
+  assert.equal(c.value('params.lr', 0), 'None');
 });

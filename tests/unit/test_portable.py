@@ -28,7 +28,8 @@ def store(runs):
     for i, (run_id, (name, curves)) in enumerate(runs.items()):
         records = [RunStarted(run_id, NOW + i, "e", name, kind="test"), ParamsSet(run_id, NOW, {"lr": 10.0**-i, name: name})]
         for key, values in curves.items():
-            records.append(MetricsLogged(run_id, NOW, (key,), list(range(len(values))), [NOW] * len(values), [values]))
+            steps = list(range(len(values)))
+            records.append(MetricsLogged(run_id, NOW, (key,), steps, [NOW + i + step / 4 for step in steps], [values]))
         records.append(RunEnded(run_id, NOW + 60, "finished"))
         backend.write(Batch("test", number, tuple(records)))
         number += sum(record.count for record in records)
@@ -39,8 +40,8 @@ def data_of(made):
     return json.loads(re.search(rb'<script type="application/json" id="data">(.*?)</script>', made, re.S)[1])
 
 
-def numbers(text, kind="<f4"):
-    return np.frombuffer(base64.b64decode(text), kind)
+def numbers(text):
+    return np.frombuffer(base64.b64decode(text[1:]), {"f": "<f4", "d": "<f8"}[text[0]])
 
 
 def hash_of(text):
@@ -69,22 +70,50 @@ def test_thinning_loses_no_spike(twenty):
     spiky = next(one for one in data["series"] if one["run"] == "run7" and one["key"] == "group/metric3")
     assert spiky["n"] <= data["points"] <= 1_000
     assert spiky["count"] == 2_000
-    assert max(numbers(spiky["y"][2])) == 99.0
-    assert len(numbers(data["xs"][spiky["x"]], "<f8")) == spiky["n"]
+    mean, least, most, last = (numbers(column) for column in spiky["columns"])
+    assert max(most) == 99.0
+    assert (least <= mean).all()
+    steps, seconds = (numbers(data["shared"][spiky[name]]) for name in ("step", "time"))
+    assert len(steps) == len(last) == spiky["n"]
+    assert seconds.tolist() == (steps / 4).tolist()  # since the start of the run
+
+
+def test_times_that_no_curves_share_are_kept_too():
+    chance, runs = random.Random(2), {f"run{i}": (f"model-{i}", {}) for i in range(20)}
+    backend, number = store(runs), 1
+    for one in runs:
+        for key in ("a", "b", "c", "d"):
+            steps = sorted(chance.sample(range(10**9), 1_000))
+            record = MetricsLogged(one, NOW, (key,), steps, [NOW + chance.random() * 1e6 for _ in steps], [[chance.random() for _ in steps]])
+            backend.write(Batch("other", number, (record,)))
+            number += record.count
+    made = portable(backend, list(runs), "1")
+    data = data_of(made)
+    assert len(made) <= BYTES
+    assert len(data["shared"]) == 2 * len(data["series"]) == 160
+    assert data["points"] < 1_000  # the head of the page says so
+    assert all(one["shift"] and len(numbers(data["shared"][one["time"]])) == one["n"] for one in data["series"])
 
 
 def test_short_curves_are_kept_as_they_are_and_share_their_steps():
     values = [0.1, math.nan, 1e300, -math.inf, 3.0]
     data = data_of(portable(store({"a": ("a", {"x": values, "y": [0.5] * 5}), "b": ("b", {"y": [1e-300] * 5})}), ["a", "b"], "1"))
     kept = {(one["run"], one["key"]): one for one in data["series"]}
-    assert len(data["xs"]) == 1
+    assert len(data["shared"]) == 2  # steps, and seconds since the start
     wide = kept["a", "x"]
-    assert wide["wide"]
-    assert wide["odds"] == 2
-    np.testing.assert_array_equal(numbers(wide["y"][0], "<f8"), [0.1, math.nan, 1e300, math.nan, 3.0])
-    assert not kept["a", "y"]["wide"]
-    assert kept["b", "y"]["wide"]  # float32 would make zeros of it
-    assert list(numbers(kept["b", "y"]["y"][0], "<f8")) == [1e-300] * 5
+    assert (wide["odds"], wide["odd"]) == (2, [1, 3])
+    assert wide["columns"][0][0] == "d"
+    np.testing.assert_array_equal(numbers(wide["columns"][0]), [0.1, math.nan, 1e300, math.nan, 3.0])
+    assert kept["a", "y"]["columns"][0][0] == "f"
+    assert list(numbers(kept["b", "y"]["columns"][0])) == [1e-300] * 5  # float32 would make zeros of it
+    assert list(numbers(data["shared"][wide["step"]])) == list(range(5))
+
+
+def test_steps_beyond_seven_digits_are_kept_whole():
+    backend, steps = store({"a": ("a", {})}), [0, 10_000_001, 10**12 + 1]
+    backend.write(Batch("other", 1, (MetricsLogged("a", NOW, ("x",), steps, [NOW] * 3, [[1.0, 2.0, 3.0]]),)))
+    data = data_of(portable(backend, ["a"], "1"))
+    assert list(numbers(data["shared"][data["series"][0]["step"]])) == steps
 
 
 def test_what_users_name_is_data_and_nothing_else():

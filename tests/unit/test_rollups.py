@@ -44,7 +44,8 @@ def small(monkeypatch):
 def asked(store, points, x, window, lead=0):
     curves = store.buckets(["r"], ["x"], points=points, x=x, window=window, lead=lead, patience_s=30)
     assert not any(curve.pending for curve in curves)
-    told = [(c.key, c.shift, c.total, c.first, c.last, *((part + 0.0).tolist() for part in (c.x, c.low, c.high, c.odd))) for c in curves]
+    parts = [(c.x, c.low, c.high, c.odd, c.step, *([c.value] if x != "step" else [])) for c in curves]
+    told = [(c.key, c.shift, c.total, c.first, c.last, *((part + 0.0).tolist() for part in some)) for c, some in zip(curves, parts, strict=True)]
     return repr(told), [c.mean for c in curves], [np.fmax(abs(c.low), abs(c.high)) for c in curves]
 
 

@@ -138,9 +138,9 @@ def test_columns_are_numbers_words_or_both(ask, examples):
         values = column["values"] if "values" in column else [column["words"][code] for code in column["codes"]]
         told.append((column["kind"], dict(sorted(zip([names[row] for row in column["rows"]], values, strict=True)))))
     assert told == [
-        ("mixed", {"a": 3, "b": 5.0, "c": "null", "e": 2}),
+        ("mixed", {"a": 3, "b": 5.0, "c": "None", "e": 2}),
         ("word", {"a": "adam", "b": "SGD", "e": "Ädam_x"}),
-        ("mixed", {"a": 0.1, "b": "0.1", "c": 0.01, "e": None}),
+        ("mixed", {"a": 0.1, "b": "0.1", "c": 0.01, "e": "NaN"}),
         ("mixed", {"a": str(2**60 + 1), "b": str(2**60)}),
         ("word", {"a": "true", "b": "false"}),
         ("number", {"a": 0.9, "b": 0.6, "c": None, "d": 0.99, "e": math.inf}),
@@ -239,7 +239,8 @@ def test_a_run_tells_all_of_itself(ask, store, writer, examples):
     assert told["stats"]["a.min"] == [1, 5.0, 0, 5.0, 0, 5.0, 5.0, 5.0, 0]
     assert (ids(told["parents"]), ids(told["children"])) == (["a"], ["kid"])
     assert answer(ask.get("/api/run/a"))["params"]["seed"] == str(2**60 + 1)
-    assert answer(ask.get("/api/run/e"))["params"]["lr"] is None
+    assert answer(ask.get("/api/run/e"))["params"]["lr"] == "NaN"
+    assert answer(ask.get("/api/run/c"))["params"]["depth"] is None
     assert "no run" in answer(ask.get("/api/run/nobody"), 404)["problem"]
     assert answer(ask.get("/api/run/a/diff"), 404)
 

@@ -183,12 +183,13 @@ def _made(source: Source, shift: int, sums: Sums | None, x: Array | None, first:
 
     if sums is None or x is None:
         none = np.empty(0)
-        return Buckets(source.run_id, source.key, shift, none, none, none, none, none, 0, first, last, pending=True)
+        return Buckets(source.run_id, source.key, shift, none, none, none, none, none, none, none, 0, first, last, pending=True)
     with np.errstate(invalid="ignore", over="ignore"):
         mean = np.where(sums.count > 0, sums.total / np.maximum(sums.count, 1), np.nan)
         mean = np.clip(mean, sums.low, sums.high)  # a sum that overflowed; NaN stays
     total = int(sums.count.sum() + sums.odd.sum())
-    return Buckets(source.run_id, source.key, shift, np.asarray(x, np.float64), mean, sums.low, sums.high, sums.odd, total, first, last)
+    x, step = np.asarray(x, np.float64), sums.step.astype(np.float64)
+    return Buckets(source.run_id, source.key, shift, x, mean, sums.low, sums.high, sums.odd, step, sums.value, total, first, last)
 
 
 class _Axis:

@@ -85,8 +85,9 @@ class Buckets:
 
     With ``shift`` > 0 an entry is what lies in a bucket of the grid, the steps ``k << shift`` to ``((k + 1) << shift) - 1``, and ``x`` is
     that of its last point. With 0 an entry is a step; of one logged twice the last value. ``mean``, ``low`` and ``high`` are of finite
-    values, NaN where there are none; ``odd`` counts the others. ``total`` is how many points were summed up, ``first`` and ``last``
-    the x of the whole series' ends. Of a ``pending`` one nothing is here yet: the store is still summing it up.
+    values, NaN where there are none; ``odd`` counts the others. ``step`` and ``value`` are those of the last point; where x is the step,
+    a store may leave the value out (NaN). ``total`` is how many points were summed up, ``first`` and ``last`` the x of the whole series'
+    ends. Of a ``pending`` one nothing is here yet: the store is still summing it up.
     """
 
     run_id: str
@@ -97,6 +98,8 @@ class Buckets:
     low: Numbers
     high: Numbers
     odd: Numbers
+    step: Numbers
+    value: Numbers
     total: int
     first: float
     last: float

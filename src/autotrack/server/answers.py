@@ -23,7 +23,7 @@ BRIEF_FIELDS = tuple(Field("run", name) for name in BRIEF)
 CODED = ("experiment", "status", "kind", "fold", "host")  # few different words in many runs
 EXACT = 2**53  # integers beyond it are not numbers of JavaScript's
 _INFINITE = {math.inf: "\0inf", -math.inf: "\0-inf"}  # no text of a store holds NUL
-_ODD = 200
+ODD = 200  # places of values that are not finite that are told of a curve
 
 
 def to_json(value: Any) -> bytes:
@@ -47,12 +47,19 @@ def plain(value: Any) -> Any:
 
 
 def exact(value: Any) -> Any:
-    """A param's value: integers that JavaScript would round are text."""
+    """A param's value: integers that JavaScript would round are text, and so is NaN, because null is None."""
+    if isinstance(value, float) and value != value:
+        return "NaN"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT:
         return str(value)
     if isinstance(value, Mapping):
         return {key: exact(one) for key, one in value.items()}
     return [exact(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of metrics for columns: as of params, but NaN is null: neither is a place on an axis."""
+    return {key: value if value != value else exact(value) for key, value in metrics.items()}
 
 
 def word(value: Any) -> str:
@@ -71,8 +78,12 @@ def column(found: Column) -> dict[str, Any]:
             return {"kind": "mixed", "rows": rows, "values": [exact(value) for value in values]}
         return {"kind": "number", "rows": rows, "values": [value if value == value else None for value in values]}
     if not kinds & {int, float}:
-        return {"kind": "word", "rows": rows, **coded(values if kinds == {str} else [word(value) for value in values])}
-    return {"kind": "mixed", "rows": rows, "values": [exact(v) if type(v) in (int, float) else word(v) for v in values]}
+        return {"kind": "word", "rows": rows, **coded(values if kinds == {str} else [_said(value) for value in values])}
+    return {"kind": "mixed", "rows": rows, "values": [exact(v) if type(v) in (int, float) else _said(v) for v in values]}
+
+
+def _said(value: Any) -> str:
+    return "None" if value is None else word(value)
 
 
 def coded(words: Sequence[str]) -> dict[str, Any]:
@@ -139,7 +150,7 @@ def head_of(curve: Buckets, columns: Sequence[Any]) -> dict[str, Any]:
     """What is said of a curve before its columns."""
     return {
         "run": curve.run_id, "key": curve.key, "n": len(curve.x), "shift": curve.shift, "flat": len(columns) == 1,
-        "odd": curve.x[curve.odd > 0][:_ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
+        "odd": curve.x[curve.odd > 0][:ODD].tolist(), "odds": int(curve.odd.sum()), "count": curve.total, "first": curve.first, "last": curve.last,
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ A *column* is named by a list: ``["params", KEY]``, ``["tags", KEY]``, ``["metri
 It is answered as an object, with the runs that have it in ``rows`` (numbers of runs, in no promised order):
 
     {"kind": "number", "rows": [7, 9], "values": [0.1, null]}
-    {"kind": "word",   "rows": [7, 9], "words": ["adam", "sgd"], "codes": [0, 1]}     texts; booleans, None, lists and dicts as JSON
+    {"kind": "word",   "rows": [7, 9], "words": ["adam", "sgd"], "codes": [0, 1]}     texts; None; booleans, lists and dicts as JSON
     {"kind": "mixed",  "rows": [7, 9], "values": [0.1, "auto"]}                       both
 
 A *brief* is one run in short, and the row that ``live`` brings:
@@ -58,7 +58,8 @@ GET /api/run/ID
      (system metrics too),
      "environment": {} (nested), "parents": [brief, outermost first], "children": [brief ≤ 1000, oldest first],
      "artifacts": [{"name", "kind", "digest", "size", "time", "step", "meta", "shown": "image" | "text" | "table" | null}]}
-    Values of params are as JSON has them: number, text, true, null, list, dict.
+    Values of params and metrics are as JSON has them: number, text, true, null (None), list, dict; NaN is the text "NaN", in tables and
+    comparisons too.
 GET /api/run/ID/diff
     {"text", "cut"}: the uncommitted changes with which it ran; 404 if there were none.
 GET /api/run/ID/console?after

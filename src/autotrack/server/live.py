@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 
 from autotrack.backends.protocol import Backend, Tail
 from autotrack.errors import BackendError, CursorLost, StoreGone
-from autotrack.server.answers import brief, exact, stats, to_json
+from autotrack.server.answers import brief, exact, measured, stats, to_json
 
 LOOK_S = 0.1
 REFRESH_S = 5.0
@@ -209,7 +209,7 @@ def told(new: Tail) -> dict[str, Any]:
     """What is new as it is sent."""
     return {
         "runs": [
-            {**brief(run), "params": exact(run.params), "tags": run.tags, "metrics": exact(run.metrics), "notes": run.notes} for run in new.runs
+            {**brief(run), "params": exact(run.params), "tags": run.tags, "metrics": measured(run.metrics), "notes": run.notes} for run in new.runs
         ],
         "points": [
             [c.run_id, c.key, c.steps.tolist(), c.values.tolist(), c.times.tolist(), _stats(new, c.run_id, c.key)] for c in new.points

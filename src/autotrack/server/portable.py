@@ -2,7 +2,8 @@
 
 Every module stands in the import map as a ``data:`` URL, with ``api.js`` replaced by ``kept.js``, which answers from the data. The page's
 policy lets only its two inline scripts run, by their hashes, and what they load themselves (``strict-dynamic``, CSP level 3); nothing can
-be connected to. Curves are the store's buckets: mean, least and most, so what is thinned still shows its extremes.
+be connected to. Curves are the store's buckets: mean, least and most, so what is thinned still shows its extremes; with the time and the
+value of each bucket's last point, by which the page itself puts curves over time and over other metrics.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ IMPORT = re.compile(r"(\bfrom |\bimport\(|^import )'\./([\w-]+\.js)'", re.MULTIL
 def portable(backend: Backend, ids: Sequence[str], version: str, folder: Path = STATIC) -> bytes:
     """The page with these runs, at most 50, which must be there.
 
-    Values are kept to 7 significant digits (float32) where they fit into its range. Curves have at most 1,000 points, fewer if the page would
-    else be larger than 1 MB; with names and values alone beyond that it is larger.   Raises: AutotrackError.
+    Values and times are kept to 7 significant digits (float32) where they fit into its range. Curves have at most 1,000 points, fewer if
+    the page would else be larger than 1 MB; with names and values alone beyond that it is larger.   Raises: AutotrackError.
     """
     if not 1 <= len(ids) <= MOST:
         raise AutotrackError(f"a page holds 1 to {MOST} runs; these are {len(ids)}")
@@ -70,24 +71,35 @@ def _told(backend: Backend, ids: Sequence[str], version: str) -> dict[str, Any]:
 
 
 def curves(backend: Backend, ids: Sequence[str], keys: Sequence[str], points: int) -> dict[str, Any]:
-    """The curves, and the steps that many of them share, as base64 of little endian numbers."""
+    """The curves, and the steps and seconds since the start that many of them share, as base64 of little endian numbers."""
     found: list[Buckets] = []
     until = time.monotonic() + WAIT_S
     while keys:
-        found = backend.buckets(ids, keys, points=points, patience_s=5.0)
+        found = backend.buckets(ids, keys, points=points, x="relative", patience_s=5.0)
         if not any(curve.pending for curve in found):
             break
         if time.monotonic() > until:
             raise AutotrackError("the store is still summing up long curves; try again in a minute")
-    xs: dict[str, int] = {}
+    shared: dict[str, int] = {}
     series = []
     for curve in found:
         columns = answers.columns_of(curve)
-        place = xs.setdefault(base64.b64encode(curve.x.astype("<f8").tobytes()).decode(), len(xs))
-        wide = not all(_fits(column) for column in columns)
-        y = [base64.b64encode(column.astype("<f8" if wide else "<f4").tobytes()).decode() for column in columns]
-        series.append({**answers.head_of(curve, columns), "x": place, "wide": wide, "y": y})
-    return {"xs": list(xs), "series": series}
+        if len(columns) > 1:
+            columns.append(curve.value)
+        exact = bool((abs(curve.step) < 1e7).all())  # whole numbers of 7 digits
+        series.append({
+            **answers.head_of(curve, columns),
+            "odd": (curve.odd > 0).nonzero()[0][: answers.ODD].tolist(),
+            "step": shared.setdefault(_column(curve.step, is_small=exact), len(shared)),
+            "time": shared.setdefault(_column(curve.x, is_small=_fits(curve.x)), len(shared)),
+            "columns": [_column(column, is_small=_fits(column)) for column in columns],
+        })  # fmt: skip
+    return {"shared": list(shared), "series": series}
+
+
+def _column(column: np.ndarray[Any, Any], *, is_small: bool) -> str:
+    """``f`` and float32, or ``d`` and float64."""
+    return "fd"[not is_small] + base64.b64encode(column.astype("<f4" if is_small else "<f8").tobytes()).decode()
 
 
 def _fits(column: np.ndarray[Any, Any]) -> bool:

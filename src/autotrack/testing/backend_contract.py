@@ -687,6 +687,8 @@ class BackendContract:
         assert repr(curve.mean.tolist()) == repr([3.0, math.nan, 1.0, math.nan, 9.0])
         assert repr(curve.low.tolist()) == repr(curve.high.tolist()) == repr(curve.mean.tolist())
         assert curve.odd.tolist() == [0, 1, 0, 1, 0]
+        assert repr(curve.value.tolist()) == repr([*values[:4], 9.0])
+        assert curve.step.tolist() == [0, 1, 2, 30, 40]
 
     def test_a_long_curve_keeps_every_spike(self, store: Backend, writer: Teller) -> None:
         values = [math.sin(i / 500) for i in range(20_000)]
@@ -699,6 +701,9 @@ class BackendContract:
         assert (sum(curve.high > 2), sum(curve.low < -2), curve.odd.sum()) == (1, 1, 1)
         assert curve.mean[0] == pytest.approx(sum(values[:256]) / 256)
         assert curve.mean[12_345 >> 8] == pytest.approx(sum(values[48 * 256 : 49 * 256]) / 256)
+        timed = _made(store, ["r"], ["x"], points=100, x="time")[0]
+        assert timed.step.tolist() == curve.step.tolist() == curve.x.tolist()
+        assert timed.value.tolist() == [values[int(step)] for step in timed.step]
 
     def test_one_grid_for_all_runs_at_every_zoom(self, store: Backend, writer: Teller) -> None:
         writer.tell(started("r"), started("s"), logged("r", "x", [1.0] * 9_000), logged("s", "x", [2.0] * 7_000, list(range(1_000, 8_000))))

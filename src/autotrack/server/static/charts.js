@@ -24,7 +24,7 @@ export function Grid({ only, keys }) {
   return html`<div class="sections">${found.map(({ section, panels }, i) => {
     const open = isOpen(section, i), some = panels.slice(0, more[section] || MOST);
     return html`<section key=${section} class="section">
-      <h2><button type="button" aria-expanded=${open} onClick=${() => turn({ shut: flip(at.shut.value, section) })}><i class=${'twist' + (open ? ' open' : '')}></i>${section} <em>${panels.length}</em></button></h2>
+      <h2><button type="button" aria-expanded=${open} onClick=${() => turn({ shut: flip(at.shut.value, section) })}><i class=${'twist' + (open ? ' open' : '')}></i><bdi>${section}</bdi> <em>${panels.length}</em></button></h2>
       ${open ? html`<div class=${'grid of' + Math.min(some.length, 4)}>${some.map(p => html`<${Near} key=${p.title} id=${p.title}><${Panel} title=${p.title} keys=${p.keys} section=${section} only=${only} /></${Near}>`)}</div>
         ${some.length < panels.length ? html`<button type="button" class="more" onClick=${() => setMore({ ...more, [section]: some.length + MOST })}>show ${Math.min(MOST, panels.length - some.length)} more of ${count(panels.length - some.length)}</button>` : null}` : null}
     </section>`;

@@ -10,7 +10,7 @@ import * as runs from './runs.js';
 import { at, recall, remember, turn } from './state.js';
 
 const OWN = ['name', 'status', 'created', 'duration', 'ended', 'notes', 'error', 'kind', 'host', 'experiment', 'id'], AT_FIRST = 14, STATISTICS = ['min', 'max', 'mean', 'first', 'count'];
-const WIDTHS = { name: 230, status: 104, created: 104, duration: 84, ended: 104, notes: 220, error: 260, kind: 120, host: 110, experiment: 160, id: 240 };
+const WIDTHS = { name: 230, status: 118, created: 104, duration: 84, ended: 104, notes: 220, error: 260, kind: 120, host: 110, experiment: 160, id: 240 };
 
 export function usual() {
   const { headline, varying } = runs.facts.value;

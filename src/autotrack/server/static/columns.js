@@ -56,7 +56,7 @@ export class Columns {
   set(name, row, value) {
     let column = this.columns.get(name);
     if (!column) return false;
-    if (typeof value === 'string' && !column.words) this.columns.set(name, column = worded(column, this.size));
+    if (typeof value === 'string' && value !== 'NaN' && !column.words) this.columns.set(name, column = worded(column, this.size));
     if (column.words) {
       let code = value === null || value === undefined ? -1 : column.words.indexOf(String(value));
       if (code < 0 && value !== null && value !== undefined) code = column.words.push(String(value)) - 1;

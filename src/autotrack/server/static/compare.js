@@ -64,7 +64,7 @@ function Section({ section, base, all, flip, n }) {
 
 function Cell({ value, from, base, metric }) {
   if (value && value.absent) return html`<td class="note">—</td>`;
-  const text = metric ? num(value) : typed(value);
+  const text = metric && value !== null ? num(value) : typed(value);
   if (base) return html`<td class="base" title=${text}>${text}</td>`;
   const differs = JSON.stringify(value) !== JSON.stringify(from), d = metric ? delta(value, from) : '', less = metric ? lessIsBetter(metric) : null;
   const good = d && less !== null && !d.startsWith('±') ? ((value < from) === less ? 'good' : 'worse') : 'note';

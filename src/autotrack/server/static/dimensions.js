@@ -43,6 +43,14 @@ function ofWords(column, rows) {
   };
 }
 
+// Of columns ({name, column}) the first that half of the rows have or more; if none is so common, those that most of them have. At most `most`.
+export function common(columns, rows, most) {
+  const has = ({ words, codes, values }, row) => (words ? codes[row] >= 0 : Number.isFinite(values[row]));
+  const counted = columns.map(({ name, column }) => ({ name, n: rows.reduce((n, row) => n + has(column, row), 0) })), half = rows.length / 2;
+  const often = counted.filter(({ n }) => n >= half), some = often.length ? often : counted.filter(({ n }) => n).sort((a, b) => b.n - a.n);
+  return some.slice(0, most).map(({ name }) => name);
+}
+
 // Marks that would lie on each other are left out.
 function spread(marks) {
   const out = [];
@@ -54,7 +62,10 @@ function spread(marks) {
 export function clause(dim, field, word, low, high) {
   if (dim.words) {
     const n = dim.words.length, kept = dim.words.filter((_, i) => { const at = n > 1 ? i / (n - 1) : .5; return at >= low - 1e-9 && at <= high + 1e-9; });
-    return kept.length === 1 ? `${field} = ${word(kept[0])}` : `${field} in (${kept.map(word).join(', ')})`;
+    const parts = [kept.length === 1 ? `${field} = ${word(kept[0])}` : `${field} in (${kept.map(word).join(', ')})`];
+    if (kept.includes('None')) parts.push(`${field} is null`);
+    if (kept.includes('NaN')) parts.push(`${field} = nan`);
+    return parts.length > 1 ? `(${parts.join(' or ')})` : parts[0];
   }
   const digits = v => +v.toPrecision(4), [a, b] = dim.range;
   return `${field} between ${low <= 0 ? a : digits(dim.value(low))} and ${high >= 1 ? b : digits(dim.value(high))}`;

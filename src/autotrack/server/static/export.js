@@ -1,10 +1,10 @@
 // What one takes away from a chart: the picture (PNG, SVG), the numbers (CSV, Markdown), the lines of Python that draw it. And its range of y.
+// Comes when somebody asks for it.
 
 import { join, list } from './address.js';
 import { copy } from './empty.js';
 import { ema } from './curves.js';
 import { html } from './html.js';
-import { Menu } from './menu.js';
 import { at, say, turn } from './state.js';
 
 export function save(name, blob) {
@@ -37,14 +37,14 @@ const ACTIONS = {
 
 function act(name, plot, title) { return ACTIONS[name][1](plot.chart, title, plot.curves); }
 
-export function ChartMenu({ title, plot, ranged }) {
-  const range = (e, shut) => {
+// What its menu holds.
+export function Takings({ title, plot, ranged, shut }) {
+  const range = e => {
     e.preventDefault();
     const form = new FormData(e.target), others = list(at.y.value).filter(item => !item.startsWith(title + ':')), low = form.get('low'), high = form.get('high');
     turn({ y: join(low !== '' && high !== '' && +high > +low ? [...others, `${title}:${+low}:${+high}`] : others) });
     shut();
   };
-  return html`<${Menu} text="⋯" look=${ranged ? 'on' : ''} label="more of this chart" title="export, range of y (e)">${shut => html`
-    ${Object.entries(ACTIONS).map(([name, [text]]) => html`<button type="button" key=${name} onClick=${() => { shut(); act(name, plot.current, title); }}>${text}</button>`)}
-    <form onSubmit=${e => range(e, shut)}><span>y from</span><input name="low" inputmode="decimal" value=${ranged ? ranged[0] : ''} aria-label="least y" /><span>to</span><input name="high" inputmode="decimal" value=${ranged ? ranged[1] : ''} aria-label="greatest y" /><button type="submit" class="mini">set</button></form>`}</${Menu}>`;
+  return html`${Object.entries(ACTIONS).map(([name, [text]]) => html`<button type="button" key=${name} onClick=${() => { shut(); act(name, plot.current, title); }}>${text}</button>`)}
+    <form onSubmit=${range}><span>y from</span><input name="low" inputmode="decimal" value=${ranged ? ranged[0] : ''} aria-label="least y" /><span>to</span><input name="high" inputmode="decimal" value=${ranged ? ranged[1] : ''} aria-label="greatest y" /><button type="submit" class="mini">set</button></form>`;
 }

@@ -14,10 +14,11 @@ export function Pairs({ pairs }) {
 // last, least and greatest of each; against the baseline if there is one.
 export function Metrics({ run, base }) {
   const [all, setAll] = useState(false), keys = Object.keys(run.metrics).filter(key => !key.startsWith('system/')), some = all ? keys : keys.slice(0, 40);
+  const concluded = (run.tags['autotrack.inferred'] || '').split(', ');
   if (!keys.length) return html`<p class="quiet">none</p>`;
   return html`<table class="kv metrics"><thead><tr><td></td><th>last</th>${base ? html`<th>vs ${base.name}</th>` : null}<th>min</th><th>max</th></tr></thead><tbody>${some.map(key => {
     const stats = run.stats[key], d = base ? delta(run.metrics[key], base.metrics[key]) : '', better = d && !d.startsWith('±') && lessIsBetter(key) !== null ? ((run.metrics[key] < base.metrics[key]) === lessIsBetter(key) ? 'good' : 'worse') : '';
-    return html`<tr key=${key}><th title=${key}>${key}</th><td>${run.metrics[key] === null ? 'NaN' : num(run.metrics[key])}${stats && stats[8] ? html` <span class="bad" title="values that were NaN or infinite">▲${stats[8]}</span>` : null}</td>${base ? html`<td class=${better}>${d}</td>` : null}<td class="note">${stats && stats[0] > 1 ? num(stats[5]) : ''}</td><td class="note">${stats && stats[0] > 1 ? num(stats[6]) : ''}</td></tr>`;
+    return html`<tr key=${key}><th title=${key}>${key}</th><td>${concluded.includes(key) ? html`<span class="note" title="concluded from what the program did, not told by it">inferred</span> ` : null}${run.metrics[key] === null ? 'None' : num(run.metrics[key])}${stats && stats[8] ? html` <span class="bad" title="values that were NaN or infinite">▲${stats[8]}</span>` : null}</td>${base ? html`<td class=${better}>${d}</td>` : null}<td class="note">${stats && stats[0] > 1 ? num(stats[5]) : ''}</td><td class="note">${stats && stats[0] > 1 ? num(stats[6]) : ''}</td></tr>`;
   })}</tbody></table>${some.length < keys.length ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${keys.length}</button>` : null}`;
 }
 

@@ -42,16 +42,19 @@ function Preview({ run, name, digest }) {
 
 // A table; if it says how much each of its rows weighs, bars.
 export function Sheet({ table, name }) {
-  const weight = /importance/.test(name) ? table.columns.findIndex((c, i) => /^(importance|gain|weight|coefficient|total_gain|cover|mean)/.test(c) && typeof table.rows[0]?.[i] === 'number') : -1;
+  const weight = /importance/.test(name) ? table.columns.findIndex((c, i) => /^(importance|gain|weight|coef|total_gain|cover|mean)/.test(c) && typeof table.rows[0]?.[i] === 'number') : -1;
   const label = table.columns.findIndex((_, i) => typeof table.rows[0]?.[i] === 'string');
   if (weight >= 0 && label >= 0 && table.rows.length) return html`<${Bars} rows=${table.rows.map(row => ({ name: String(row[label]), value: row[weight] }))} by=${table.columns[weight]} />`;
   const shape = recognised(table), plain = html`<${Plain} table=${table} />`;
   return shape ? html`<${Drawn} shape=${shape} table=${table}>${plain}</${Drawn}>` : plain;
 }
 
+// Bars of both signs go both ways from the middle.
+const place = (share, both) => (both ? { width: Math.abs(share) * 50 + '%', marginLeft: 50 + Math.min(0, share) * 50 + '%' } : { width: Math.abs(share) * 100 + '%' });
+
 export function Bars({ rows, by, signed = false, pick = null }) {
-  const [all, setAll] = useState(false), sorted = [...rows].filter(r => Number.isFinite(r.value)).sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), most = Math.max(1e-300, ...sorted.map(r => Math.abs(r.value))), some = all ? sorted : sorted.slice(0, 15);
-  return html`<table class="bars"><caption>${by}</caption><tbody>${some.map(r => html`<tr key=${r.name}><th title=${r.name}>${pick ? html`<button type="button" onClick=${() => pick(r)}>${r.name}</button>` : r.name}</th><td><i class=${r.value < 0 || (signed && r.sign < 0) ? 'minus' : ''} style=${{ width: Math.abs(r.value) / most * 100 + '%' }}></i></td><td class="num">${num(r.value)}</td></tr>`)}</tbody></table>
+  const [all, setAll] = useState(false), sorted = [...rows].filter(r => Number.isFinite(r.value)).sort((a, b) => Math.abs(b.value) - Math.abs(a.value)), most = Math.max(1e-300, ...sorted.map(r => Math.abs(r.value))), both = sorted.some(r => r.value < 0) && sorted.some(r => r.value > 0), some = all ? sorted : sorted.slice(0, 15);
+  return html`<table class="bars"><caption>${by}</caption><tbody>${some.map(r => html`<tr key=${r.name}><th title=${r.name}>${pick ? html`<button type="button" onClick=${() => pick(r)}>${r.name}</button>` : r.name}</th><td><i class=${r.value < 0 || (signed && r.sign < 0) ? 'minus' : ''} style=${place(r.value / most, both)}></i></td><td class="num">${num(r.value)}</td></tr>`)}</tbody></table>
     ${some.length < sorted.length ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${sorted.length}</button>` : null}`;
 }
 

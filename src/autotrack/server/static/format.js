@@ -9,7 +9,7 @@ export function num(v) {
   if (v === 0) return '0';
   if (Number.isInteger(v) && a < 1e6) return minus(String(v));
   if (a >= 1e6 || a < 1e-3) return minus(v.toExponential(2).replace('e+', 'e').replace(/\.?0+e/, 'e'));
-  return minus(v.toPrecision(4));
+  return minus(a >= 1e4 ? v.toFixed(0) : v.toPrecision(4));
 }
 
 // A parameter: every digit of it, text as it is.

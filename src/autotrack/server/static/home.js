@@ -65,7 +65,7 @@ export function Home() {
   const nodes = tree(d.experiments);
   return html`<div class="home pane"><section class="card"><h2>Experiments <em>${plural(d.experiments.length, 'experiment')}, ${plural(d.runs, 'run')}</em></h2>
       <table class="tree"><thead><tr><th>name</th><th class="num">runs</th><th class="num">running</th><th class="num" title="in the last 24 hours">failed</th><th>30 days</th><th class="num">newest</th></tr></thead>
-      <tbody>${nodes.map(n => html`<tr key=${n.name}><td style=${{ paddingLeft: 14 + n.depth * 18 + 'px' }}><a href=${link(open(n.name))} onClick=${follow(open(n.name))}>${n.label}</a>${n.kids ? html`<span class="note"> ${n.kids}</span>` : null}</td>
+      <tbody>${nodes.map(n => html`<tr key=${n.name}><td title=${n.name} style=${{ paddingLeft: 14 + n.depth * 18 + 'px' }}><a href=${link(open(n.name))} onClick=${follow(open(n.name))}>${n.label}</a>${n.kids ? html`<span class="note"> ${n.kids}</span>` : null}</td>
         <td class="num">${count(n.runs)}</td><td class="num">${n.running ? html`<span class="st running">${n.running}</span>` : ''}</td><td class="num">${n.failed ? html`<span class="st failed">${n.failed}</span>` : ''}</td>
         <td><${Days} days=${n.days} label=${`runs a day: ${n.days.join(', ')}`} /></td><td class="num note">${ago(n.newest)}</td></tr>`)}</tbody></table></section>
     <div class="beside">

@@ -1,16 +1,20 @@
 // In place of api.js on a page that has no server: answers from the data that the page carries. Written by server/portable.py.
 
+import { along, over } from './along.js';
+import { typed } from './format.js';
+
 const data = JSON.parse(document.getElementById('data').textContent), { sections } = data.compare;
 export const told = data;
 
-const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer;
-const doubles = text => new Float64Array(bytes(text));
-// What was kept as float32 has 7 digits: no more are shown or copied.
-const singles = text => Float64Array.from(new Float32Array(bytes(text)), v => +v.toPrecision(7));
+// A column of doubles (d), or of float32 (f): of those 7 digits are meant, and no more are shown or copied.
+function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text.slice(1)), c => c.charCodeAt(0)).buffer;
+  return text[0] === 'd' ? new Float64Array(bytes) : Float64Array.from(new Float32Array(bytes), v => +v.toPrecision(7));
+}
+const shared = [], sharedAt = i => (shared[i] ||= unpacked(data.shared[i]));
 
 const cellsOf = (name, key) => (sections.find(s => s.name === name).rows.find(r => r.key === key) || { cells: [] }).cells;
 const here = cell => !(cell && cell.absent);
-const word = v => (v !== null && typeof v === 'object' ? JSON.stringify(v) : String(v));
 
 // A column's name here -> {rows, values} or {rows, words, codes}. Of metrics: `last` from what runs compare by, the others from their statistics.
 function column(name) {
@@ -23,22 +27,31 @@ function column(name) {
     rows.push(run.number);
     values.push(value);
   });
-  if (group === 'metrics' || values.every(v => typeof v === 'number')) return { rows, values };
-  const words = [...new Set(values.map(word))];
-  return { rows, words, codes: values.map(v => words.indexOf(word(v))) };
+  if (group === 'metrics' || values.every(v => typeof v === 'number' || v === 'NaN')) return { rows, values };
+  const words = [...new Set(values.map(typed))];
+  return { rows, words, codes: values.map(v => words.indexOf(typed(v))) };
 }
 
-function curve(s) {
-  if (s.lo) return s;
-  const x = doubles(data.xs[s.x]), [y, lo, hi] = s.y.map(s.wide ? doubles : singles);
-  return Object.assign(s, { x, y, lo: lo || y, hi: hi || y, ordered: true });
+function carried(s) {
+  if (s.y) return s;
+  const [y, lo = y, hi = y, last = y] = s.columns.map(unpacked);
+  return Object.assign(s, { steps: sharedAt(s.step), times: sharedAt(s.time), y, lo, hi, last });
+}
+
+function curve(s, asked) {
+  const { steps, times } = carried(s), started = data.runs.started[data.runs.id.indexOf(s.run)];
+  const other = asked.metric === undefined ? null : data.series.find(one => one.run === s.run && one.key === asked.metric);
+  const x = asked === 'relative' ? times : asked === 'time' ? times.map(t => started + t) : asked === 'step' ? steps : other ? along(s, carried(other)) : steps.map(() => NaN);
+  const { run, key, shift, flat, odds, count } = s, made = over(s, x);
+  if (asked === 'step') [made.first, made.last] = [data.stats[run][key][4], data.stats[run][key][2]]; // a bucket's x is its last
+  return { run, key, shift, flat, odds, count, ...made };
 }
 
 export const runs = async () => ({ cursor: '', runs: data.runs, ...data.names });
 export const columns = async (_, names) => Object.fromEntries(names.map(name => [name, column(name)]));
 export const search = async () => ({ rows: data.runs.number });
 export const lost = async () => ({ rows: [] });
-export const series = async ({ runs: ids, keys }) => ({ series: data.series.filter(s => ids.includes(s.run) && keys.includes(s.key)).map(curve), pending: 0 });
+export const series = async ({ runs: ids, keys, x }) => ({ series: data.series.filter(s => ids.includes(s.run) && keys.includes(s.key)).map(s => curve(s, x)), pending: 0 });
 export const live = (_, on) => { on.state('ok'); return () => {}; };
 
 export async function compare(ids) {

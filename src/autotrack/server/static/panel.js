@@ -1,22 +1,25 @@
 // One panel: asks for its curves, draws them, follows the pointer, the address and what comes live. Exists only near the screen.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { flip, list } from './address.js';
 import { Chart } from './chart.js';
 import { band, constant, push } from './curves.js';
-import { ChartMenu } from './export.js';
 import { bare, count, num, plural } from './format.js';
 import { html } from './html.js';
+import { Menu } from './menu.js';
 import { hue } from './palette.js';
 import { isTrain, shown, split } from './panels.js';
 import * as runs from './runs.js';
-import { at, cursor, dark, effect, go, hover, panelAt, turn, untracked } from './state.js';
+import { at, computed, cursor, dark, effect, go, hover, panelAt, signal, turn, untracked } from './state.js';
 
 export const xKind = () => (at.x.value.startsWith('metrics.') ? 'metric' : at.x.value);
 export const xName = () => (xKind() === 'metric' ? bare(at.x.value) : xKind() === 'time' ? 'time' : xKind() === 'relative' ? 'seconds' : 'step');
 const xAsked = () => (xKind() === 'metric' ? { metric: bare(at.x.value) } : at.x.value);
-export const zoomed = () => (at.x0.value === '' ? null : [+at.x0.value, +at.x1.value]);
+export function zoomed() { // what somebody typed may be the wrong way round, or nothing
+  const ends = [+at.x0.value, +at.x1.value].sort((a, b) => a - b);
+  return at.x0.value !== '' && Number.isFinite(ends[1] - ends[0]) ? ends : null;
+}
 
 // The range of y that somebody set for a panel: `y=loss:0:2`.
 function yRange(title) {
@@ -195,25 +198,29 @@ class Curves {
   }
 }
 
+const takings = signal(null), fetchTakings = () => import('./export.js').then(it => { takings.value = it.Takings; });
+
 export function Panel({ title, keys, section, only }) {
   const box = useRef(), [note, tell] = useState({ state: 'wait' }), ids = only ? only.join() : '';
   useEffect(() => {
     const curves = new Curves(box.current, { title, keys, only, told: tell });
     return () => curves.close();
   }, [title, keys.join('\0'), ids]);
+  const concluded = useMemo(() => computed(() => runs.inferred(only ? only.map(runs.byId) : runs.drawn.value, keys)), [keys.join('\0'), ids]).value;
   const log = list(at.log.value).includes(title), big = at.big.value === title, ranged = yRange(title);
   const splits = keys.map(split).filter(Boolean), legend = only && only.length === 1;
   return html`<figure class=${'panel' + (big ? ' full' : '')} data-title=${title} onPointerEnter=${() => { panelAt.value = title; }} onFocusIn=${() => { panelAt.value = title; }}>
     <figcaption><b title=${title}>${shown(title, section)}</b>
-      ${splits.length > 1 ? html`<span class="pair">${keys.map((key, i) => html`<span key=${key} class=${!legend && isTrain(key) ? 'dashed' : 'solid'}><i style=${legend ? { borderColor: hue(i, dark.value) } : {}}></i>${split(key) || key}</span>`)}</span>` : splits.length ? html`<span class="pair">${splits[0]}</span>` : null}
+      ${splits.length > 1 ? html`<span class="pair" title=${splits.join(', ')}>${keys.map((key, i) => html`<span key=${key} class=${!legend && isTrain(key) ? 'dashed' : 'solid'}><i style=${legend ? { borderColor: hue(i, dark.value) } : {}}></i>${split(key) || key}</span>`)}</span>` : splits.length ? html`<span class="pair">${splits[0]}</span>` : null}
+      ${concluded ? html`<span class="note" title=${`concluded from what the program did, not told by it: ${concluded}`}>inferred</span>` : null}
       ${note.odds ? html`<span class="odd" title="values that were NaN or infinite; the triangles on the axis">▲ ${count(note.odds)} not finite</span>` : null}
       ${note.pending ? html`<span class="note" title="sums of long curves, made once">summing up ${plural(note.pending, 'curve')} …</span>` : null}
       <span class="tools">
         <button type="button" aria-pressed=${log} title="logarithmic axis (l)" onClick=${() => turn({ log: flip(at.log.value, title) })}>log</button>
-        <${ChartMenu} title=${title} plot=${box} ranged=${ranged} />
+        <${Menu} text="⋯" look=${ranged ? 'on' : ''} label="more of this chart" title="export, range of y (e)" opened=${fetchTakings}>${shut => (takings.value ? html`<${takings.value} title=${title} plot=${box} ranged=${ranged} shut=${shut} />` : null)}</${Menu}>
         <button type="button" title=${big ? 'back (Esc)' : 'full screen (f)'} aria-label=${big ? 'leave full screen' : 'full screen'} onClick=${() => go({ big: big ? '' : title })}>${big ? '×' : '⤢'}</button>
       </span></figcaption>
-    <div class="plot" ref=${box}>
+    <div class="plot" data-state=${note.state} ref=${box}>
       ${note.state === 'empty' ? html`<p class="quiet">no points in the runs that are drawn</p>` : note.state === 'gone' ? html`<p class="quiet bad">${note.text}; trying again</p>` : null}
     </div></figure>`;
 }

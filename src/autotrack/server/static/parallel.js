@@ -150,6 +150,9 @@ export class Parallel {
       this.path(g, this.hot);
       g.stroke();
     }
+    const title = '600 11.5px ' + css.fontFamily, room = (this.w - PAD.l - PAD.r) / Math.max(1, this.dims.length - 1) - 12;
+    g.font = title;
+    const lines = this.dims.some(d => g.measureText(d.title).width > room) ? 2 : 1; // names too long for one line stand in two, in turn
     this.dims.forEach((d, j) => {
       const x = this.xs[j], lastAxis = j === this.dims.length - 1;
       g.strokeStyle = named('soft');
@@ -161,8 +164,9 @@ export class Parallel {
       g.textAlign = 'center';
       g.textBaseline = 'alphabetic';
       g.fillStyle = named('ink');
-      g.font = '600 11.5px ' + css.fontFamily;
-      g.fillText(cut(g, d.title, (this.w - PAD.l - PAD.r) / Math.max(1, this.dims.length - 1) - 12), x, 22);
+      g.font = title;
+      const name = cut(g, d.title, lines * (room + 12) - 12), half = g.measureText(name).width / 2 + 4;
+      g.fillText(name, Math.max(half, Math.min(this.w - half, x)), lines === 1 ? 22 : j % 2 ? 32 : 16);
       g.font = '10.5px ' + css.fontFamily;
       g.textAlign = lastAxis ? 'left' : 'right';
       for (const m of d.marks) {

@@ -3,29 +3,18 @@
 import { render } from 'preact';
 import { run, told } from './kept.js'; // the same module as api.js here
 import { join } from './address.js';
-import { Charts, Grid } from './charts.js';
+import { Charts, Grid, Knobs } from './charts.js';
 import { Compare } from './compare.js';
 import { Metrics, Pairs, Params } from './facts.js';
-import { bare, moment, plural, span } from './format.js';
+import { moment, plural, span } from './format.js';
 import { html } from './html.js';
 import { listen } from './keys.js';
 import { List } from './list.js';
-import { shallow } from './panels.js';
 import './printing.js';
 import * as runs from './runs.js';
 import { at, dark, eager, flipTheme, go, listOpen, toast, turn } from './state.js';
 
 const TABS = { charts: 'Charts', compare: 'What differs' }, one = told.runs.id.length === 1;
-
-function Knobs() {
-  const { params, varying, headline, curves } = runs.facts.value, smooth = +at.s.value;
-  const columns = [...shallow(varying.length ? varying : params).slice(0, 60).map(key => 'params.' + key), ...[...new Set([...headline, ...curves])].slice(0, 30).map(key => 'metrics.' + key)];
-  return html`<div class="knobs">
-    ${at.x0.value === '' ? null : html`<button type="button" class="mini on" title="whole range (0)" onClick=${() => go({ x0: '', x1: '' })}>whole range ×</button>`}
-    <input id="find" type="search" placeholder="find a chart" value=${at.find.value} onInput=${e => turn({ find: e.target.value })} aria-label="Find a chart" />
-    <label>smooth <input type="range" min="0" max="1" step="0.05" value=${smooth} onInput=${e => turn({ s: e.target.value })} aria-valuetext=${smooth.toFixed(2)} /><span class="fix">${smooth.toFixed(2)}</span></label>
-    <label>colour <select id="colour" value=${at.color.value} onChange=${e => turn({ color: e.target.value })}><option value="run">run</option>${columns.map(name => html`<option key=${name} value=${name}>${bare(name)}</option>`)}</select></label></div>`;
-}
 
 function Run({ id }) {
   const it = run(id);
@@ -45,7 +34,7 @@ function View({ here }) {
 
 function App() {
   const known = runs.byId(at.run.value) !== undefined, here = at.tab.value === 'run' && known ? 'run' : !one && at.tab.value === 'compare' ? 'compare' : 'charts';
-  const thinned = told.series.some(s => !s.flat), t = toast.value;
+  const thinned = told.series.some(s => s.shift), t = toast.value;
   return html`<div class=${'shell view-' + here}><header class="bar"><b class="logo"><span>autotrack</span></b><span class="note">${plural(told.runs.id.length, 'run')}, exported ${moment(told.now)}${thinned ? `; long curves as mean and range of at most ${told.points} buckets` : ''}</span>
       <button type="button" class="mini" title="dark, light (t)" aria-label=${dark.value ? 'light theme' : 'dark theme'} onClick=${flipTheme}>◐</button></header>
     <div class="tabs"><button type="button" class="mini for-phone" aria-expanded=${listOpen.value} onClick=${() => { listOpen.value = !listOpen.value; }}>runs</button>

@@ -98,6 +98,13 @@ export function column(name) {
   return have;
 }
 
+// Which of these series the program of one of the runs did not tell; they were concluded from what it did.
+const CONCLUDED = 'autotrack.inferred';
+export function inferred(rows, keys) {
+  const told = facts.value.tags.includes(CONCLUDED) && column('tags.' + CONCLUDED);
+  return told ? keys.filter(key => rows.some(row => `, ${table.value('tags.' + CONCLUDED, row)}, `.includes(`, ${key}, `))).join(', ') : '';
+}
+
 // Filter and order.
 
 const sortKeys = computed(() => list(at.sort.value));
@@ -161,7 +168,7 @@ function arrived(change) {
     const row = table.byId.get(brief.id);
     for (const group of ['params', 'tags', 'metrics']) for (const [key, value] of Object.entries(brief[group] || {})) {
       names[group].add(key);
-      table.set(`${group}.${key}`, row, flat(value));
+      table.set(`${group}.${key}`, row, group === 'metrics' && value === null ? null : flat(value));
     }
     changed = true;
   }
@@ -204,7 +211,7 @@ function learnSoon() {
 }
 const named = ({ params, metrics, tags, varying, headline, curves }) => ({ params, metrics, tags, varying, headline, curves });
 
-const flat = value => (value !== null && typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
+const flat = value => (value === null ? 'None' : typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
 const STATS = [['last', 1], ['min', 5], ['max', 6], ['mean', 7], ['first', 3], ['count', 0]];
 
 function summed(id, key, stats, names) {
@@ -228,7 +235,7 @@ export const paint = computed(() => {
     if (given && given.values && range) { const f = scale(range); return row => ({ color: ramp(f(given.values[row]), night), dash: [] }); }
     if (given && given.words) return row => ({ color: given.codes[row] < 0 ? ramp(NaN, night) : hue(given.codes[row], night), dash: [] });
   }
-  const size = kept.size, slot = slots(rows.map(row => table.number[row]), kept);
+  const size = kept.size, ticked = [...picked.value].map(byId).filter(row => row !== undefined), slot = slots([...new Set([...rows, ...ticked])].map(row => table.number[row]), kept);
   if (kept.size !== size) remember('slots.' + opened, [...kept].slice(-500));
   const own = table.columns.get('tags.autotrack.color');
   return row => {
