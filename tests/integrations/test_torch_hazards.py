@@ -877,3 +877,21 @@ def test_a_failure_of_ours_changes_nothing(tracked, monkeypatch, tmp_path, unobs
     loader.autolog("torch")
     loader.disable()
     gc.collect()  # what the failure left alone speaks when it dies: here, not in somebody else's store
+
+
+LIVES_ON = """
+import torch, autotrack
+autotrack.autolog()
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(12):
+    loss = model(torch.ones(4, 3)).pow(2).mean()
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+"""
+
+
+@pytest.mark.parametrize("around", [{}, {"RANK": "1", "WORLD_SIZE": "2"}, {"AUTOTRACK_DISABLED": "1"}], ids=["alone", "second rank", "disabled"])
+def test_an_optimizer_that_lives_until_the_end_says_nothing(tmp_path, around):
+    env = {**os.environ, **around, "AUTOTRACK_URI": f"sqlite:///{tmp_path}/a.db"}
+    done = subprocess.run([sys.executable, "-c", LIVES_ON], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

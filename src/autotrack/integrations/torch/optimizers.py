@@ -28,7 +28,7 @@ class Stepper:
         def gone(_: Any) -> None:
             if steppers.get(key) is self:
                 del steppers[key]
-            if self.loop is not None and not self.loop.is_over:  # it is at the end of the interpreter, when there is no guard any more
+            if self.loop is not None and not self.loop.is_over and guard is not None:  # it is None at the end of the interpreter
                 with guard("ending the run of an optimizer that is gone"):
                     self.loop.lost_one()
 
