@@ -6,7 +6,7 @@ import time
 import pytest
 
 from autotrack.backends.sqlite import SqliteBackend
-from autotrack.records import ParamsSet, TagsSet
+from autotrack.records import ParamsSet, RunEnded, TagsSet
 from autotrack.testing.backend_contract import Teller
 from autotrack.testing.searches import logged, started
 
@@ -128,7 +128,7 @@ def test_long_names_stay_in_their_places(page, serve, tmp_path, width):
         page.wait_for_selector({"home": ".tree", "charts": ".panel", "compare": ".compare table", "hyper": ".chip", "run": ".run h1"}[tab])
         page.wait_for_timeout(300)
         beyond = """all => all.filter(e => e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX === 'visible').map(e => e.className)"""
-        assert page.locator("main, main section, .pane, .card, .chips").evaluate_all(beyond) == [], tab
+        assert page.locator("main, main section, .pane, .card, .chips, .run h1").evaluate_all(beyond) == [], tab
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
 
 
@@ -197,6 +197,38 @@ def test_a_query_that_is_wrong_says_where_and_keeps_the_last_result(page, forty)
     page.wait_for_selector("text=No run fits")
     page.get_by_role("button", name="Clear the filter: 40 runs").click()
     page.wait_for_selector(".list-item")
+
+
+def test_a_mistake_before_what_is_typed_is_said_while_typing(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.wait_for_selector(".list-item")
+    page.focus("#q")
+    page.keyboard.type("metrics.val/acc >> 0.5 and par")
+    assert "found '>'" in page.locator(".query [role=alert]").inner_text()
+    page.fill("#q", "metrics.val/acc > 0.5 and par")
+    page.wait_for_selector(".query [role=listbox]")
+
+
+def test_a_run_whose_process_vanished_says_what_lost_means_and_silence_is_no_switch(page, serve, tmp_path):
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    Teller(store).tell(started("gone"), RunEnded("gone", 2.0, "lost"))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=run&run=gone")
+    assert "its process ended without a word" in page.locator(".run-head").inner_text()
+    page.wait_for_selector("text=It printed nothing, or what it prints is not kept.")
+
+
+def test_help_takes_the_keyboard_and_gives_it_back(page, forty):
+    page.goto(f"{forty.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    button = page.locator("[aria-label='Keys'], [title*='keys']").first
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=dialog]")
+    assert page.evaluate("document.activeElement.closest('[role=dialog]') !== null")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[role=dialog]", state="detached")
+    assert button.evaluate("e => e === document.activeElement")
 
 
 def test_tab_completes_a_name(page, forty):

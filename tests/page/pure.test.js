@@ -39,6 +39,11 @@ test('an address is read as it was written, defaults left out', () => {
   assert.equal(flip(flip('a,b', 'c'), 'a'), 'b,c');
 });
 
+test('a number of the address that is none leaves its default', () => {
+  assert.equal(write(read('?s=abc&draw=-5&x0=foo&x1=NaN')), '?');
+  assert.equal(write(read('?s=0&draw=7&x0=-1e3&x1=0')), '?draw=7&s=0&x0=-1e3&x1=0');
+});
+
 test('no two labels of an axis are alike, however far it lies and however near its marks', () => {
   for (const [a, b] of [[0, 1], [0, 1000], [1e12, 1e12 + 50], [0.5, 0.50001], [1e-9, 3e-9], [-5e6, 5e6], [0.1, 0.3], [9990, 10010], [123456.1, 123456.2], [0, 1e300]]) {
     const marks = ticks(a, b, 6), texts = labels(marks);

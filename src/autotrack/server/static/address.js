@@ -5,9 +5,12 @@ export const DEFAULT = {
   cols: '', pick: '', base: '', axes: '', big: '', hide: '', shut: '', y: '', fold: '', group: '',
 };
 
+// What a number must be; one that somebody mistyped is as if it were not there.
+const NUMBERS = { draw: n => n >= 1, s: n => n >= 0 && n <= 1, x0: Number.isFinite, x1: Number.isFinite };
+
 export function read(search) {
   const state = { ...DEFAULT };
-  for (const [name, value] of new URLSearchParams(search)) if (name in DEFAULT) state[name] = value;
+  for (const [name, value] of new URLSearchParams(search)) if (name in DEFAULT && (!(name in NUMBERS) || NUMBERS[name](+value))) state[name] = value;
   return state;
 }
 

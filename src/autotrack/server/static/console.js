@@ -18,7 +18,7 @@ export function Console({ id, status }) {
         const text = lines + got.text;
         next = got.next;
         lines = text.slice(0, text.lastIndexOf('\n') + 1).slice(-MOST);
-        set(s => (s.known && s.text === text.slice(-MOST) ? s : { text: text.slice(-MOST), problem: got.kept === false ? 'Nothing that it prints is kept.' : '', known: true }));
+        set(s => (s.known && s.text === text.slice(-MOST) ? s : { text: text.slice(-MOST), problem: got.kept === false ? running ? 'It has printed nothing yet, or what it prints is not kept.' : 'It printed nothing, or what it prints is not kept.' : '', known: true }));
       } catch (error) {
         if (!over) set(s => ({ ...s, known: true, problem: s.text ? '' : error.message }));
       }

@@ -12,17 +12,18 @@ import { Views } from './views.js';
 const PAUSE_MS = 120, MOST = 9;
 
 export function Query() {
-  const ref = useRef(), timer = useRef(0), asked = useRef(null), [offer, setOffer] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
+  const ref = useRef(), timer = useRef(0), asked = useRef(null), [found, setFound] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
+  const offer = found && !(problem && problem.at >= 0 && problem.at < found.from) ? found : null; // nothing that is offered here mends a mistake further left
   useEffect(() => { if (ref.current && document.activeElement !== ref.current) ref.current.value = at.q.value; }, [at.q.value]);
   const look = async el => { // the last question wins
     const mine = asked.current = {}, q = el.value;
-    const found = await api.complete(at.e.value, q, el.selectionStart).catch(() => null);
+    const got = await api.complete(at.e.value, q, el.selectionStart).catch(() => null);
     if (asked.current !== mine || document.activeElement !== el) return;
-    const choices = found ? found.choices.filter(c => c.text !== q.slice(found.from, found.to)).slice(0, MOST) : [];
-    setOffer(choices.length ? { ...found, choices } : null);
+    const choices = got ? got.choices.filter(c => c.text !== q.slice(got.from, got.to)).slice(0, MOST) : [];
+    setFound(choices.length ? { ...got, choices } : null);
     setOn(0);
   };
-  const shut = () => { asked.current = null; setOffer(null); }; // an answer on its way opens nothing again
+  const shut = () => { asked.current = null; setFound(null); }; // an answer on its way opens nothing again
   const type = e => {
     const { value } = e.target;
     look(e.target);
