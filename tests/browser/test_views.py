@@ -103,6 +103,30 @@ def test_series_that_were_concluded_are_marked_at_their_chart_and_their_number(p
     assert page.get_by_text("inferred").count() == 0
 
 
+def test_parameters_are_a_tree_whose_branches_open_where_the_baseline_differs(page, serve, tmp_path):
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    layers = {f"model.layer{i}.{name}": i for i in range(5) for name in ("width", "depth")}
+    params = {"lr": 0.1, "only.one": 1, **layers, "opt.name": "sgd", "opt.lr": 0.1}
+    writer = Teller(store)
+    for run, more in (("base", {}), ("run", {"model.layer3.width": 64})):
+        writer.tell(started(run), ParamsSet(run, time.time(), params | more))
+    store.close()
+    server = serve(tmp_path)
+    shown = """all => all.filter(e => e.checkVisibility()).map(e => e.textContent.replace(/\\s+/g, ' ').trim())"""
+    page.goto(f"{server.url}/?tab=run&run=base")
+    page.wait_for_selector("summary:has-text('opt')")
+    rows = page.locator(".tree-facts summary, .kv th")
+    assert [row for row in rows.evaluate_all(shown) if row in ("lr", "only.one", "model 10", "opt 2", "name", "layer3 2", "width")] == [
+        "lr", "only.one", "model 10", "opt 2", "lr", "name",
+    ]  # fmt: skip
+    page.locator("summary:has-text('model')").click()
+    assert "layer3 2" in rows.evaluate_all(shown)
+    page.goto(f"{server.url}/?tab=run&run=run&base=base")
+    page.wait_for_selector("tr.differs")
+    assert page.locator("tr.differs").evaluate_all(shown) == ["width64 baseline 3"]
+    assert rows.evaluate_all(shown).count("width") == 5  # the whole branch is open
+
+
 def test_compared_runs_that_lie_folded_in_the_list_have_colours_of_their_own(page, serve, tmp_path):
     store = SqliteBackend(tmp_path / "autotrack.db")
     for i in range(9):

@@ -6,6 +6,7 @@ import { html } from './html.js';
 import { lessIsBetter } from './panels.js';
 
 const MANY = 14;
+const DEEP = 120; // characters of a name, beyond which it branches no more
 
 export function Pairs({ pairs }) {
   return html`<table class="kv"><tbody>${pairs.map(([key, value]) => html`<tr key=${key}><th>${key}</th><td>${typed(value)}</td></tr>`)}</tbody></table>`;
@@ -22,19 +23,35 @@ export function Metrics({ run, base }) {
   })}</tbody></table>${some.length < keys.length ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${keys.length}</button>` : null}`;
 }
 
-// By the dots in their names; what differs from the baseline is marked, what was set twice shows its earlier values.
+// A tree by the dots in their names; what differs from the baseline comes first and is marked, what was set twice shows its earlier values.
 export function Params({ run, base }) {
   const [all, setAll] = useState(false), [find, setFind] = useState(''), keys = Object.keys(run.params);
   if (!keys.length) return html`<p class="quiet">none</p>`;
   const differ = key => base && typed(base.params[key]) !== typed(run.params[key]);
-  const rank = key => (differ(key) ? 0 : 1);
-  const found = keys.filter(key => key.toLowerCase().includes(find.toLowerCase())).sort((a, b) => rank(a) - rank(b) || depth(a) - depth(b) || (a < b ? -1 : 1)), some = all || find ? found : found.slice(0, MANY);
+  const found = keys.filter(key => key.toLowerCase().includes(find.toLowerCase())).sort((a, b) => !differ(a) - !differ(b) || (a < b ? -1 : 1));
+  const most = all || find ? Infinity : MANY, top = branches(found, 0);
   return html`${keys.length > MANY ? html`<input type="search" class="infact" placeholder="find a parameter" aria-label="find a parameter" value=${find} onInput=${e => setFind(e.target.value)} />` : null}
-    <table class="kv"><tbody>${some.map(key => html`<tr key=${key} class=${differ(key) ? 'differs' : ''}><th title=${key}>${key}</th><td>${run.params_before[key] ? html`<s class="note" title="set earlier">${run.params_before[key].map(typed).join(', ')}</s> ` : null}${typed(run.params[key])}${differ(key) ? html` <span class="note">baseline ${typed(base.params[key]) || 'none'}</span>` : null}</td></tr>`)}</tbody></table>
-    ${some.length < found.length ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${keys.length}</button>` : null}`;
+    <${Branch} run=${run} base=${base} differ=${differ} found=${top} start=${0} most=${most} wide=${!!find} />
+    ${top.leaves.length > most ? html`<button type="button" class="more" onClick=${() => setAll(true)}>show all ${keys.length}</button>` : null}`;
 }
 
-const depth = key => key.split('.').length;
+// Of names that begin alike until `start`: those that end here, and the others by their next part; one alone is no branch.
+function branches(keys, start) {
+  const leaves = [], boughs = new Map();
+  for (const key of keys) {
+    const dot = start > DEEP ? -1 : key.indexOf('.', start), part = key.slice(start, dot < 0 ? key.length : dot);
+    if (dot < 0) leaves.push(key);
+    else boughs.set(part, [...(boughs.get(part) || []), key]);
+  }
+  for (const [part, below] of boughs) if (below.length === 1) { boughs.delete(part); leaves.push(...below); }
+  return { leaves, boughs: [...boughs] };
+}
+
+function Branch({ run, base, differ, found, start, most, wide }) {
+  return html`${found.leaves.length ? html`<table class="kv"><tbody>${found.leaves.slice(0, most).map(key => html`<tr key=${key} class=${differ(key) ? 'differs' : ''}><th title=${key}>${key.slice(start)}</th><td>${run.params_before[key] ? html`<s class="note" title="set earlier">${run.params_before[key].map(typed).join(', ')}</s> ` : null}${typed(run.params[key])}${differ(key) ? html` <span class="note">baseline ${typed(base.params[key]) || 'none'}</span>` : null}</td></tr>`)}</tbody></table>` : null}
+    ${found.boughs.length ? html`<div class="tree-facts">${found.boughs.map(([part, below]) => html`<details key=${part} open=${wide || below.length <= 6 || below.some(differ)}><summary>${part} <em class="note">${below.length}</em></summary>
+      <${Branch} run=${run} base=${base} differ=${differ} found=${branches(below, start + part.length + 1)} start=${start + part.length + 1} most=${Infinity} wide=${wide} /></details>`)}</div>` : null}`;
+}
 
 // Anything nested: objects fold, long lists are cut until asked for.
 export function Tree({ value }) {

@@ -16,9 +16,9 @@ import { at, computed, cursor, dark, effect, go, hover, panelAt, signal, turn, u
 export const xKind = () => (at.x.value.startsWith('metrics.') ? 'metric' : at.x.value);
 export const xName = () => (xKind() === 'metric' ? bare(at.x.value) : xKind() === 'time' ? 'time' : xKind() === 'relative' ? 'seconds' : 'step');
 const xAsked = () => (xKind() === 'metric' ? { metric: bare(at.x.value) } : at.x.value);
-export function zoomed() { // what somebody typed may be the wrong way round, or nothing
-  const ends = [+at.x0.value, +at.x1.value].sort((a, b) => a - b);
-  return at.x0.value !== '' && Number.isFinite(ends[1] - ends[0]) ? ends : null;
+export function zoomed() { // what somebody typed may be the wrong way round, or one end alone
+  const ends = [at.x0.value, at.x1.value];
+  return ends.includes('') ? null : ends.map(Number).sort((a, b) => a - b);
 }
 
 // The range of y that somebody set for a panel: `y=loss:0:2`.
