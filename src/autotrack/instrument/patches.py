@@ -257,10 +257,7 @@ class Patches:
         if is_observed(unwrapped(held), observe):
             return
         try:
-            if type(held) is types.FunctionType:  # most are
-                patch = self._patch(held, observe, is_method=True)
-                patch.bind(cls, name, patch.wrapper)
-            elif isinstance(held, staticmethod | classmethod):
+            if isinstance(held, staticmethod | classmethod):
                 patch = self._patch(held.__func__, observe, is_method=isinstance(held, classmethod))
                 patch.bind(cls, name, type(held)(patch.wrapper))
             elif isinstance(getattr(held, "fn", None), types.FunctionType) and not callable(held):

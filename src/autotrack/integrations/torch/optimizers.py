@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ class Stepper:
     )  # fmt: skip
 
     def __init__(self, optimizer: Any) -> None:
-        key, steppers = id(optimizer), ears.steppers
+        key, steppers, is_ending = id(optimizer), ears.steppers, sys.is_finalizing
 
         def gone(_: Any) -> None:
+            if is_ending():  # modules are taken apart, and what was open was told at exit
+                return
             if steppers.get(key) is self:
                 del steppers[key]
-            if self.loop is not None and not self.loop.is_over and guard is not None:  # it is None at the end of the interpreter
+            if self.loop is not None and not self.loop.is_over:
                 with guard("ending the run of an optimizer that is gone"):
                     self.loop.lost_one()
 
