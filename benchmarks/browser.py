@@ -51,7 +51,7 @@ DRAW = """async () => { const { spent } = await import('./chart.js'), c = docume
 ALL_THERE = """() => { const p = document.querySelector('.plot');
   return p?.curves?.have.length === 100 && !p.curves.pending && p.chart.view; }"""
 
-HAS = "key => [...document.querySelectorAll('.plot')].some(p => p.curves?.keys.includes(key) && p.chart?.view)"
+HAS = "key => [...document.querySelectorAll('.plot')].some(p => p.curves?.keys.includes(key) && p.curves.have[0]?.n)"
 LAGS = """async ([key, ms]) => { const { curves } = [...document.querySelectorAll('.plot')].find(p => p.curves?.keys.includes(key)), lags = [];
   let seen = curves.have[0].n;
   const frame = () => { const { n, y } = curves.have[0], now = Date.now() / 1000; for (; seen < n; seen++) lags.push(now - y[seen]); };
