@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { along, over } from '../../src/autotrack/server/static/along.js';
-import { styled } from '../../src/autotrack/server/static/ansi.js';
+import { shade, styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
 import { Columns } from '../../src/autotrack/server/static/columns.js';
@@ -205,8 +205,28 @@ test('fields and words are written as the query language wants them', () => {
 });
 
 test('printed colours are kept, other controls are not, a progress bar shows what it wrote last', () => {
-  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[38;5;200mx\x1b[39m'), [
-    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\nx', classes: '' }]);
+  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[32mx\x1b[39m'), [
+    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\n', classes: '' }, { text: 'x', classes: 'a-green' }]);
+});
+
+test('colours of 256 and of 24 bits, grounds and their exchange are kept, with semicolons and with colons; what is no colour changes nothing', () => {
+  const told = text => styled(text).map(({ text, classes, colours }) => [text, classes, ...(colours || [])]);
+  assert.deepEqual(told('\x1b[38;5;208ma\x1b[38;2;1;2;3mb\x1b[38:2::4:5:6mc\x1b[38;5;244md\x1b[38;5;9me\x1b[90mf\x1b[39mg'), [
+    ['a', '', [255, 135, 0], 'ground'], ['b', '', [1, 2, 3], 'ground'], ['c', '', [4, 5, 6], 'ground'], ['d', '', [128, 128, 128], 'ground'], ['e', 'a-red'], ['f', 'a-grey'], ['g', '']]);
+  assert.deepEqual(told('\x1b[1;37;41ma\x1b[48;5;16mb\x1b[49;39;22mc\x1b[103md\x1b[0;31;7me\x1b[27mf'), [
+    ['a', 'a-bold', 7, 1], ['b', 'a-bold', 7, [0, 0, 0]], ['c', ''], ['d', '', 'ink', 11], ['e', '', 'ground', 1], ['f', 'a-red']]);
+  assert.deepEqual(told('\x1b[38;5;300;48;2;1ma\x1b[58;5;1;32mb'), [['a', ''], ['b', 'a-green']]);
+  assert.deepEqual(told('\x1b[41ma\nb\x1b[0m\rc').map(piece => piece.slice(0, 2)), [['a\n', ''], ['c', '']]);
+});
+
+test('every printed colour can be read on its ground in both themes, and one that could be stays as it was told', () => {
+  const light = css => /\d+,\d+,\d+/.exec(css)[0].split(',').map(v => (v / 255 <= .04045 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  for (const dark of [false, true]) for (const ink of ['ink', 'ground', ...upTo(16), [0, 0, 0], [255, 255, 0], [118, 118, 118]]) for (const ground of ['ground', 'ink', ...upTo(16), [117, 117, 117], [0, 0, 255]]) {
+    const { color, backgroundColor } = shade([ink, ground], dark), [low, high] = [light(color), light(backgroundColor || (dark ? 'rgb(16,18,22)' : 'rgb(247,247,245)'))].sort((a, b) => a - b);
+    assert.ok((high + .05) / (low + .05) >= 4.5, `${ink} on ${ground}, ${dark ? 'dark' : 'light'}: ${color} on ${backgroundColor}`);
+  }
+  assert.deepEqual(shade([[255, 255, 255], [0, 0, 0]], false), { color: 'rgb(255,255,255)', backgroundColor: 'rgb(0,0,0)' });
+  assert.deepEqual(shade([[10, 20, 30], 'ground'], false), { color: 'rgb(10,20,30)', backgroundColor: '' });
 });
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
