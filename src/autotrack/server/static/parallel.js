@@ -104,7 +104,7 @@ export class Parallel {
     if (!this.mix) return;
     cancelAnimationFrame(this.job);
     this.limits = [...this.brush].map(([name, limits]) => [this.dims.findIndex(d => d.name === name), limits]);
-    const kept = this.mix.filter(k => this.keeps(k)), g = this.mid.getContext('2d'), began = performance.now(), alpha = kept.length > 3000 ? .3 : kept.length > 500 ? .45 : kept.length > 60 ? .7 : .9;
+    const kept = this.mix.filter(k => this.keeps(k)), g = this.mid.getContext('2d'), began = performance.now(), alpha = thin(kept.length);
     this.kept = kept;
     this.on.brushed(this.brush.size ? kept.length : null);
     g.clearRect(0, 0, this.w, this.h);
@@ -139,10 +139,31 @@ export class Parallel {
     g.globalAlpha = 1;
   }
 
-  // Axes, names, brushes and the run under the pointer: a layer of its own.
+  // For paper: all in the lowest layer, at once; a layer that is cleared while a browser prints comes out white and hides those below.
+  print() {
+    if (!this.mix) return;
+    this.layout();
+    cancelAnimationFrame(this.job);
+    const g = this.low.getContext('2d');
+    this.strokes(g, this.kept, 0, this.kept.length, thin(this.kept.length));
+    this.write(g);
+    this.mid.hidden = this.top.hidden = true;
+  }
+
+  unprint() {
+    this.mid.hidden = this.top.hidden = false;
+    this.layout();
+  }
+
   marks() {
-    const g = this.top.getContext('2d'), css = getComputedStyle(this.box), named = name => css.getPropertyValue('--' + name);
+    const g = this.top.getContext('2d');
     g.clearRect(0, 0, this.w, this.h);
+    this.write(g);
+  }
+
+  // Axes, names, brushes and the run under the pointer: a layer of its own.
+  write(g) {
+    const css = getComputedStyle(this.box), named = name => css.getPropertyValue('--' + name);
     if (this.hot >= 0) {
       g.strokeStyle = named('ink');
       g.lineWidth = 2.2;
@@ -237,6 +258,8 @@ export class Parallel {
     this.marks();
   }
 }
+
+const thin = n => (n > 3000 ? .3 : n > 500 ? .45 : n > 60 ? .7 : .9); // how opaque each of so many lines is
 
 function cut(g, text, room) {
   if (g.measureText(text).width <= room) return text;
