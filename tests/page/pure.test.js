@@ -11,7 +11,7 @@ import { Columns } from '../../src/autotrack/server/static/columns.js';
 import { clauses, field, word } from '../../src/autotrack/server/static/clauses.js';
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
 import { clause, common, dimension } from '../../src/autotrack/server/static/dimensions.js';
-import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
+import { delta, num, short, span, took, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
@@ -305,4 +305,10 @@ test('a live NaN in a column of numbers leaves it one', () => {
   assert.equal(c.get('params.lr').words, undefined);
   c.set('params.lr', 0, 'None');
   assert.equal(c.value('params.lr', 0), 'None');
+});
+
+test('a clock that was set back makes no negative duration', () => {
+  const c = new Columns();
+  c.merge({ number: [1, 2], id: ['a', 'b'], name: ['one', 'two'], status: ['finished', 'running'], started: [100, 100], ended: [40, null] });
+  assert.deepEqual([c.value('duration', 0), c.value('duration', 1), c.get('duration').values[0], took(100, 40), took(40, 100)], [0, undefined, 0, '0 ms', '60 s']);
 });

@@ -74,12 +74,12 @@ export class Columns {
   get(name) {
     if (TEXTS.has(name)) return { text: this[name] };
     if (name === 'created' || name === 'number' || name === 'ended') return { values: this[name] };
-    if (name === 'duration') return { values: this.created.map((start, i) => (this.ended[i] ? this.ended[i] - start : NaN)) };
+    if (name === 'duration') return { values: this.created.map((start, i) => (this.ended[i] ? Math.max(0, this.ended[i] - start) : NaN)) };
     return this.columns.get(name);
   }
 
   value(name, row) {
-    if (name === 'duration') return this.ended[row] ? this.ended[row] - this.created[row] : undefined;
+    if (name === 'duration') return this.ended[row] ? Math.max(0, this.ended[row] - this.created[row]) : undefined;
     return valueOf(this.get(name), row);
   }
 
