@@ -312,3 +312,19 @@ test('a clock that was set back makes no negative duration', () => {
   c.merge({ number: [1, 2], id: ['a', 'b'], name: ['one', 'two'], status: ['finished', 'running'], started: [100, 100], ended: [40, null] });
   assert.deepEqual([c.value('duration', 0), c.value('duration', 1), c.get('duration').values[0], took(100, 40), took(40, 100)], [0, undefined, 0, '0 ms', '60 s']);
 });
+
+test('NaN is shown as NaN and not as a missing value, and both come last', () => {
+  const c = new Columns();
+  c.merge({ number: [1, 2, 3, 4], id: ['a', 'b', 'c', 'd'], name: ['a', 'b', 'c', 'd'], status: ['finished', 'finished', 'finished', 'finished'], started: [1, 2, 3, 4], ended: [1, 2, 3, 4] });
+  c.put('metrics.loss', { rows: [1, 2, 4], values: [0.5, null, 0.25] });
+  const shown = () => [0, 1, 2, 3].map(row => c.value('metrics.loss', row)), order = key => c.order(null, [key]).map(row => c.id[row]).join('');
+  assert.deepEqual(shown(), [0.5, NaN, undefined, 0.25]);
+  assert.deepEqual([order('metrics.loss'), order('-metrics.loss')], ['dacb', 'adcb']);
+  assert.deepEqual([c.set('metrics.loss', 2, NaN), c.set('metrics.loss', 2, NaN), c.set('metrics.loss', 1, null), c.set('metrics.loss', 1, undefined), c.set('metrics.loss', 3, 'NaN')], [true, false, true, false, true]);
+  assert.deepEqual(shown(), [0.5, undefined, NaN, NaN]);
+  assert.equal(c.set('metrics.loss', 2, 7), true);
+  for (let n = 5; n < 200; n++) c.merge({ number: [n], id: ['r' + n], name: ['x'], status: ['running'], started: [n], ended: [null] });
+  assert.deepEqual(shown(), [0.5, undefined, 7, NaN]);
+  c.set('metrics.loss', 0, 'best');
+  assert.deepEqual(shown(), ['best', undefined, '7', 'NaN']);
+});

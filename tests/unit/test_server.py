@@ -433,3 +433,9 @@ def test_a_run_whose_name_nobody_can_see_is_called_by_its_id(ask, writer):
     told = dict(zip(listed["id"], listed["name"], strict=True))
     assert told == {"run-0-and-more": "run-0-and-mo", "run-1-and-more": "run-1-and-mo", "run-2-and-more": "\u00a0a"}
     assert {answer(ask.get(f"/api/run/{run}"))["name"] for run in told} == set(told.values())
+
+
+def test_what_comes_live_is_as_its_column_says_it():
+    from autotrack.server.answers import measured
+
+    assert measured({"none": None, "big": 2**60, "text": "good", "n": 1}) == {"none": "None", "big": str(2**60), "text": "good", "n": 1}

@@ -58,8 +58,8 @@ def exact(value: Any) -> Any:
 
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of metrics for columns: as of params, but NaN is null: neither is a place on an axis."""
-    return {key: value if value != value else exact(value) for key, value in metrics.items()}
+    """Values of metrics for columns, as ``column`` gives them: NaN is null, and None a word."""
+    return {key: value if value != value else "None" if value is None else exact(value) for key, value in metrics.items()}
 
 
 def word(value: Any) -> str:
