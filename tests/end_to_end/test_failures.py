@@ -288,3 +288,33 @@ def test_a_store_on_a_read_only_medium_can_be_looked_at_and_copied(tmp_path):
         assert "can be read, but not written" in autotrack("tag", "a", "b=c", code=1).stderr
     with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as db:
         assert db.execute("select name, status from runs").fetchall() == [("a", "finished")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["folder", "store"])
+def test_a_program_in_a_read_only_place_is_told_in_words_and_not_hurt(tmp_path, place):
+    """The journal that has no place, the files that have none, and at the end what that cost: a line each, no traceback."""
+    pytest.importorskip("sklearn")
+    program = """
+        import autotrack
+        autotrack.autolog()
+        from sklearn.linear_model import Ridge
+        print(Ridge().fit([[1.0], [2.0]], [1.0, 2.0]).coef_.shape)
+        with autotrack.start_run("a") as run:
+            print("kept", "nowhere")
+            run.log({"x": 1.0})
+            run.log_text("a.txt", "a")
+            run.log_text("b.txt", "b")
+        """
+    env = {**os.environ, "AUTOTRACK_STRICT": "0"}
+    with mounted(tmp_path / "here", "size=20m"):
+        (tmp_path / "here" / "pyproject.toml").write_text("")
+        if place == "store":
+            subprocess.run([sys.executable, "-c", "import autotrack; autotrack.start_run().finish()"], cwd=tmp_path / "here", env=env, check=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "here")], check=True)
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path / "here", env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "(1,)\nkept nowhere\n")
+    journal, files, end = done.stderr.splitlines()
+    assert "cannot write its journal" in journal
+    assert "no file can be kept" in files
+    assert "what waited in memory is lost" in end
