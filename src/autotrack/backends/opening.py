@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from autotrack.backends.protocol import Backend
 from autotrack.errors import SettingsError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from autotrack.backends.protocol import Backend
 
 GROUP = "autotrack.backends"
 BUILTIN = ("memory", "sqlite")
@@ -19,8 +24,7 @@ def open_backend(url: str) -> Backend:
 
     Raises: SettingsError if nothing knows the URL's scheme.
     """
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
-    scheme = found[1].lower() if found else ""
+    scheme = scheme_of(url)
     if scheme == "sqlite":
         from autotrack.backends.sqlite import SqliteBackend
 
@@ -29,7 +33,18 @@ def open_backend(url: str) -> Backend:
         from autotrack.backends.memory import MemoryBackend
 
         return MemoryBackend()
-    return _registered(scheme, url)
+    return _registered(url)
+
+
+def check(url: str) -> None:
+    """Look whether anything knows the URL's scheme, and open nothing.   Raises: SettingsError if nothing does."""
+    if scheme_of(url) not in BUILTIN:
+        _point(url)
+
+
+def scheme_of(url: str) -> str:
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
+    return found[1].lower() if found else ""
 
 
 def path_of(url: str) -> str:
@@ -40,16 +55,22 @@ def path_of(url: str) -> str:
     return found["path"]
 
 
-def _registered(scheme: str, url: str) -> Backend:
+def _registered(url: str) -> Backend:
+    point = _point(url)
+    try:
+        opened = point.load()
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(f"the store for {url!r} cannot be loaded: entry point {point.value!r}: {error}") from error
+    backend: Backend = opened(url)
+    return backend
+
+
+def _point(url: str) -> EntryPoint:
     from importlib.metadata import entry_points  # only a store that is not built in pays
 
     points = {point.name.lower(): point for point in entry_points(group=GROUP)}
+    scheme = scheme_of(url)
     if scheme not in points:
         known = ", ".join(sorted({*BUILTIN, *points}))
         raise SettingsError(f"no store is known for {url!r}; known schemes: {known} (a package may add one by an entry point of the group {GROUP})")
-    try:
-        opened = points[scheme].load()
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"the store for {url!r} cannot be loaded: entry point {points[scheme].value!r}: {error}") from error
-    backend: Backend = opened(url)
-    return backend
+    return points[scheme]

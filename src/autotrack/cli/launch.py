@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from autotrack.backends.opening import check
 from autotrack.errors import SettingsError
 from autotrack.settings import load
 
@@ -64,6 +65,8 @@ def run(ctx: click.Context, experiment: str | None, uri: str | None) -> None:
         environment["AUTOTRACK_URI"] = uri
     try:
         is_off = load(experiment=experiment, uri=uri).disabled
+        if uri is not None:
+            check(uri)
     except SettingsError as error:
         if experiment is not None or uri is not None:
             raise
