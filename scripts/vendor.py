@@ -61,11 +61,20 @@ def fill() -> None:
             shutil.copy(ROOT / name, folder)
         command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(command, cwd=folder, check=True, timeout=TIMEOUT_S, stdout=subprocess.DEVNULL)
-        shutil.rmtree(VENDOR, ignore_errors=True)
-        VENDOR.mkdir(parents=True)
-        for name, source in (MODULES | LICENCES).items():
-            shutil.copyfile(Path(folder) / "node_modules" / source, VENDOR / name)
-    (VENDOR / "lock.sha256").write_text(locked() + "\n")
+        put(Path(folder) / "node_modules", VENDOR)
+
+
+def put(fetched: Path, vendor: Path) -> None:
+    """Copy what the page loads, each file whole and in place of an older one: who serves the page meanwhile always finds it."""
+    vendor.mkdir(parents=True, exist_ok=True)
+    for name, source in (MODULES | LICENCES).items():
+        part = vendor / f".{name}.part"
+        shutil.copyfile(fetched / source, part)
+        part.replace(vendor / name)
+    for path in vendor.iterdir():
+        if path.name not in MODULES | LICENCES:
+            path.unlink()
+    (vendor / "lock.sha256").write_text(locked() + "\n")
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar, cast
 
+from autotrack.errors import AutotrackError
+
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
@@ -40,10 +42,20 @@ def is_strict() -> bool:
 
 
 def report(what: str, error: BaseException) -> None:
-    """Count a failure of ours; say it in one sentence, with its traceback, the first time it happens there."""
+    """Count a failure of ours; say it in one sentence, with its traceback, the first time it happens there.
+
+    An error that we raise on purpose says it all in its own words: without a traceback, and once for all places.
+    """
+    is_told = isinstance(error, AutotrackError)
+    said = str(error) if is_told else what
     with _lock:
-        failures[what] = count = failures.get(what, 0) + 1
-    if count == 1:
+        for key in {what, said}:
+            failures[key] = failures.get(key, 0) + 1
+        if failures[said] > 1:
+            return
+    if is_told:
+        logger.warning("autotrack failed while %s; your program goes on, this is not recorded: %s", what, error)
+    else:
         logger.warning(
             "autotrack failed while %s; your program goes on, this is not recorded (%s: %s)",
             what,

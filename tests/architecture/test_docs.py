@@ -1,7 +1,8 @@
 """Every snippet in README and docs runs. The blocks of a page run in order, in one process and one empty folder.
 
 ``python`` blocks share a namespace, ``sh`` blocks run in bash, ``sql`` blocks against the page's store.
-A block under ``<!-- not run: reason -->`` is only shown. A page with ``<!-- needs: lightning -->`` is left out where that cannot be imported.
+A block under ``<!-- not run: reason -->`` is only shown. A page with ``<!-- needs: lightning -->`` is left out where that cannot be imported,
+a block under ``<!-- needs the page's libraries -->`` where the clone has them not (``scripts/vendor.py``).
 """
 
 import re
@@ -14,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NEEDS = re.compile(r"^<!-- needs: (.+?) -->$", re.M)
-BLOCK = re.compile(r"^(<!-- not run: [^\n]+ -->\n)?```(\w+)[^\n]*\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^(<!-- (?:not run: [^\n]+|needs the page's libraries) -->\n)?```(\w+)[^\n]*\n(.*?)^```$", re.M | re.S)
 
 DRIVER = r"""
 import json, os, sqlite3, subprocess, sys, traceback
@@ -43,9 +44,15 @@ for line, language, text in json.load(open(sys.argv[1])):
 def blocks(page):
     text = page.read_text()
     for found in BLOCK.finditer(text):
-        shown_only, language, body = found.groups()
-        if not shown_only and language in ("python", "sh", "sql"):
+        remark, language, body = found.groups()
+        if language in ("python", "sh", "sql") and runs(remark or ""):
             yield text.count("\n", 0, found.start(3)), language, body
+
+
+def runs(remark):
+    from autotrack.server.page import missing
+
+    return "not run" not in remark and not ("libraries" in remark and missing())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -264,3 +264,57 @@ def test_a_store_that_stays_locked_to_the_end_delays_the_exit_by_seconds_only(tm
     steps, view = found(tmp_path / "store")
     assert steps == list(range(20))
     assert view.status == "finished"
+
+
+@pytest.mark.slow
+def test_a_store_on_a_read_only_medium_can_be_looked_at_and_copied(tmp_path):
+    def autotrack(*words, code=0):
+        done = subprocess.run([sys.executable, "-m", "autotrack", *words], cwd=tmp_path / "store", env=env, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    env = {**os.environ, "AUTOTRACK_QUIET": "1", "AUTOTRACK_STRICT": "0"}
+    with mounted(tmp_path / "store", "size=400m"):
+        (tmp_path / "store" / "pyproject.toml").write_text("")
+        program = "import autotrack\nwith autotrack.start_run('a') as run: run.log({'x': 1.0})"
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path / "store", env=env, check=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "store")], check=True)
+
+        assert "x 1" in autotrack("ls").stdout
+        autotrack("export", "--db", "-o", str(tmp_path / "copy.db"))
+        said = autotrack("doctor", code=1).stdout
+        assert "damaged" not in said
+        assert "1 thing to see to:\n  writable: False" in said
+        assert "can be read, but not written" in autotrack("tag", "a", "b=c", code=1).stderr
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as db:
+        assert db.execute("select name, status from runs").fetchall() == [("a", "finished")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["folder", "store"])
+def test_a_program_in_a_read_only_place_is_told_in_words_and_not_hurt(tmp_path, place):
+    """The journal that has no place, the files that have none, and at the end what that cost: a line each, no traceback."""
+    pytest.importorskip("sklearn")
+    program = """
+        import autotrack
+        autotrack.autolog()
+        from sklearn.linear_model import Ridge
+        print(Ridge().fit([[1.0], [2.0]], [1.0, 2.0]).coef_.shape)
+        with autotrack.start_run("a") as run:
+            print("kept", "nowhere")
+            run.log({"x": 1.0})
+            run.log_text("a.txt", "a")
+            run.log_text("b.txt", "b")
+        """
+    env = {**os.environ, "AUTOTRACK_STRICT": "0"}
+    with mounted(tmp_path / "here", "size=20m"):
+        (tmp_path / "here" / "pyproject.toml").write_text("")
+        if place == "store":
+            subprocess.run([sys.executable, "-c", "import autotrack; autotrack.start_run().finish()"], cwd=tmp_path / "here", env=env, check=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "here")], check=True)
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path / "here", env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "(1,)\nkept nowhere\n")
+    journal, files, end = done.stderr.splitlines()
+    assert "cannot write its journal" in journal
+    assert "no file can be kept" in files
+    assert "what waited in memory is lost" in end

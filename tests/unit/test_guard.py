@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from autotrack import guard as ground
+from autotrack.errors import AutotrackError
 from autotrack.guard import guard, guarded
 
 
@@ -31,6 +32,16 @@ def test_each_place_warns_once_and_counts_on(caplog):
             raise ValueError
     assert [record.getMessage().split(";")[0] for record in caplog.records] == ["autotrack failed while here", "autotrack failed while there"]
     assert ground.failures == {"here": 2, "there": 1}
+
+
+def test_an_error_that_we_raise_on_purpose_is_told_in_its_own_words_once_for_all_places(caplog):
+    for place in ("here", "there"):
+        with guard(place):
+            raise AutotrackError("there is no room")
+    (said,) = caplog.records
+    assert said.getMessage() == "autotrack failed while here; your program goes on, this is not recorded: there is no room"
+    assert said.exc_info is None
+    assert ground.failures == {"here": 1, "there": 1, "there is no room": 2}
 
 
 @pytest.mark.parametrize("passes", [KeyboardInterrupt, SystemExit, GeneratorExit])

@@ -7,8 +7,9 @@ import types
 
 import pytest
 
-from autotrack.errors import IntegrationError, UnsupportedVersion
+from autotrack.errors import IntegrationError, SettingsError, UnsupportedVersion
 from autotrack.instrument import Integration, loader
+from autotrack.recording import tracker as trackers
 
 INTEGRATION = """
 from autotrack.instrument import Integration
@@ -212,6 +213,18 @@ def test_autotrack_disabled_switches_all_of_it_off(tracked, installed, monkeypat
     import_("toyone").train()
     assert tracked.runs() == []
     assert said("toyone") == ("1.0", False, "AUTOTRACK_DISABLED is set")
+
+
+def test_a_store_that_nothing_knows_is_said_at_once(installed, monkeypatch):
+    before = trackers.swap(None)
+    try:
+        monkeypatch.setenv("AUTOTRACK_URI", "clickhouse://host/x")
+        with pytest.raises(SettingsError, match="no store is known for 'clickhouse://host/x'; known schemes: memory, sqlite"):
+            loader.autolog()
+        trackers.configure(uri="memory:")  # stronger than the variable
+        loader.autolog()
+    finally:
+        trackers.swap(before)
 
 
 def test_entry_points_are_listed_once(monkeypatch):

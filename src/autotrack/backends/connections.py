@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autotrack.backends import deadline
-from autotrack.backends.migrations import committing, fill_in, is_readable, prepare
+from autotrack.backends.migrations import committing, fill_in, is_readable, is_writable, prepare, to_read
 from autotrack.errors import BackendError, BackendUnavailable, RecordRejected, StoreGone
 
 LOCK_S = 1.0  # how long we wait for another writer before we say so; our own writer tries again
@@ -172,7 +172,7 @@ class Connections:
         with self._opening:
             if self._can_read:
                 return
-            self._can_write = not self.path.exists() or (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+            self._can_write = not self.path.exists() or is_writable(self.path)
             if not self._is_ready():
                 if not self._can_write:
                     raise BackendError(f"{self.path} holds no store, and none can be made there: it cannot be written")
@@ -194,12 +194,7 @@ class Connections:
             _close(db)
 
     def _connect_reader(self) -> sqlite3.Connection:
-        """Where nothing can be written, SQLite cannot make the file that WAL needs, unless it may believe that nothing changes."""
-        mode = "rw"
-        if not self._can_write:
-            wal = self.path.with_name(f"{self.path.name}-wal")
-            mode = "ro" if wal.exists() and wal.stat().st_size else "ro&immutable=1"
-        db = _connect(f"{self.path.absolute().as_uri()}?mode={mode}", 5.0)
+        db = _connect(f"{self.path.absolute().as_uri()}?mode=rw" if self._can_write else to_read(self.path), 5.0)
         for pragma in _READER:
             db.execute(f"pragma {pragma}")
         if not self._can_write:
@@ -305,6 +300,8 @@ def explained(error: sqlite3.Error, path: Path) -> BackendError:
             f'or save what can be read with: sqlite3 "{path}" .recover | sqlite3 recovered.db'
         )
     if isinstance(error, sqlite3.OperationalError) and any(word in words for word in _PASSING):
+        if path.exists() and not is_writable(path):
+            return BackendUnavailable(f"the store {path} can be read, but not written: it is read-only, or not this user's ({error})")
         return BackendUnavailable(f"the store {path} cannot be used just now: {error}")
     if isinstance(error, sqlite3.OperationalError):
         return BackendError(f"the store {path} does not answer: {error}")

@@ -8,6 +8,7 @@ Not to be used on these tables: ``sqlite_utils``' ``transform``, which drops WIT
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -244,9 +245,24 @@ def _upgrade(db: sqlite3.Connection, path: Path) -> None:
             db.execute("update meta set value = ? where name = 'schema_version'", (VERSION,))
 
 
+def is_writable(path: Path) -> bool:
+    """Whether a store that is there may be written: its file, and those that SQLite makes beside it."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def to_read(path: Path) -> str:
+    """The address under which SQLite opens a store only to read it.
+
+    Where nothing can be written, it cannot make the file that WAL needs, unless it may believe that nothing changes.
+    """
+    wal = path.with_name(f"{path.name}-wal")
+    is_still = not is_writable(path) and not (wal.exists() and wal.stat().st_size)
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if is_still else ''}"
+
+
 def copy(path: Path, to: Path) -> None:
     """Copy a store as it was last committed, whatever is being written; what lies in its WAL is included.   Raises: sqlite3.Error, OSError."""
-    source, sink = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True), sqlite3.connect(to)
+    source, sink = sqlite3.connect(to_read(path), uri=True), sqlite3.connect(to)
     try:
         source.backup(sink)
     finally:

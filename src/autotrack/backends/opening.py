@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from autotrack.backends.protocol import Backend
 from autotrack.errors import SettingsError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
-
-    from autotrack.backends.protocol import Backend
 
 GROUP = "autotrack.backends"
 BUILTIN = ("memory", "sqlite")
@@ -37,12 +36,13 @@ def open_backend(url: str) -> Backend:
 
 
 def check(url: str) -> None:
-    """Look whether anything knows the URL's scheme, and open nothing.   Raises: SettingsError if nothing does."""
+    """Open nothing.   Raises: SettingsError if nothing knows the URL's scheme."""
     if scheme_of(url) not in BUILTIN:
         _point(url)
 
 
 def scheme_of(url: str) -> str:
+    """What stands before the colon."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
     return found[1].lower() if found else ""
 
@@ -69,8 +69,10 @@ def _point(url: str) -> EntryPoint:
     from importlib.metadata import entry_points  # only a store that is not built in pays
 
     points = {point.name.lower(): point for point in entry_points(group=GROUP)}
-    scheme = scheme_of(url)
-    if scheme not in points:
+    try:
+        return points[scheme_of(url)]
+    except KeyError:
         known = ", ".join(sorted({*BUILTIN, *points}))
-        raise SettingsError(f"no store is known for {url!r}; known schemes: {known} (a package may add one by an entry point of the group {GROUP})")
-    return points[scheme]
+        raise SettingsError(
+            f"no store is known for {url!r}; known schemes: {known} (a package may add one by an entry point of the group {GROUP})"
+        ) from None

@@ -91,13 +91,16 @@ def database_findings(path: Path) -> Iterator[dict[str, Any]]:
     import sqlite3
     from contextlib import closing
 
+    from autotrack.backends.migrations import to_read
+
     yield finding("store", "database", f"{path} ({words.size(path.stat().st_size)})")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(to_read(path), uri=True, timeout=5)) as connection:
             health = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     except sqlite3.Error as error:
-        yield finding("store", "health", str(error), False, RECOVER)
+        is_damaged = not isinstance(error, sqlite3.OperationalError)  # which is of the moment: locked, out of reach
+        yield finding("store", "health", str(error), False, RECOVER if is_damaged else "")
         return
     yield finding("store", "health", health, health == "ok", "" if health == "ok" else RECOVER)
     yield finding("store", "journal mode", mode)

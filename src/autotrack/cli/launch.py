@@ -16,7 +16,6 @@ from typing import NoReturn
 
 import click
 
-from autotrack.backends.opening import check
 from autotrack.errors import SettingsError
 from autotrack.settings import load
 
@@ -66,6 +65,8 @@ def run(ctx: click.Context, experiment: str | None, uri: str | None) -> None:
     try:
         is_off = load(experiment=experiment, uri=uri).disabled
         if uri is not None:
+            from autotrack.backends.opening import check  # a start without it is quicker
+
             check(uri)
     except SettingsError as error:
         if experiment is not None or uri is not None:

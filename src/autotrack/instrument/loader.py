@@ -20,6 +20,7 @@ from typing import Any
 
 import wrapt
 
+from autotrack.backends import opening
 from autotrack.errors import IntegrationError
 from autotrack.guard import guard
 from autotrack.instrument import threads
@@ -259,7 +260,7 @@ def autolog(
     leaves them as they are set elsewhere (all are kept, every step). Calling it again changes only what it says.
 
     Raises: IntegrationError for a framework that is named and is unknown, not installed or too old. Without names, what
-    cannot be observed is logged, and ``autotrack.status()`` says why.
+    cannot be observed is logged, and ``autotrack.status()`` says why. SettingsError for a setting that makes no sense.
     """
     said = {"models": models, "datasets": datasets, "plots": plots, "checkpoints": checkpoints, "every_n_steps": every_n_steps}
     chosen = {name: value for name, value in said.items() if value is not None}
@@ -270,6 +271,8 @@ def autolog(
     settings = load_settings()
     if settings.disabled:
         return
+    if tracker.existing() is None:
+        opening.check(settings.uri)
     prepare(settings)
     if chosen:
         tracker.configure(**chosen)

@@ -224,7 +224,7 @@ class Tracker:
         local = self.local
         if local is None:
             return
-        with guard("making the store's folder"):
+        with suppress(OSError):  # where it cannot be made, the journal and the store say why
             if not os.path.isdir(local):
                 os.makedirs(local, exist_ok=True)
                 self._is_new = True

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from autotrack.artifacts import CHUNK, ArtifactStore, checked_name, digest_of
 from autotrack.backends.accept import to_ms
-from autotrack.errors import BackendError, RunNotFound
+from autotrack.errors import BackendError, BackendUnavailable, RunNotFound
 from autotrack.guard import guard
 from autotrack.recording import environment
 from autotrack.recording.mounts import is_network
@@ -47,6 +47,7 @@ IDLE_S = 1.0  # after which the thread ends
 GATHER_S = 0.02  # a loop of quick fits wakes the thread once for many
 ABANDONED_S = 60.0  # a staging folder without a lock is being made, or if it is older a leftover
 LOCK = "lock"
+REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # of a disk that is full, or read-only
 
 Task = Callable[[], None]
 
@@ -95,7 +96,7 @@ class Uploads:
         self._soon(take)
 
     def draft(self) -> tempfile.TemporaryDirectory[str]:
-        """A folder for files in the making, where ``take_draft`` needs not copy them.   Raises: OSError if it cannot be made."""
+        """A folder for files in the making, where ``take_draft`` needs not copy them.   Raises: OSError, BackendUnavailable if it cannot be made."""
         return tempfile.TemporaryDirectory(prefix="draft-", dir=self._place(), ignore_cleanup_errors=True)
 
     def take_draft(self, run_id: str, source: Path, name: str, *, kind: str, step: int | None) -> None:
@@ -204,7 +205,7 @@ class Uploads:
                 write(sink)
         except OSError as error:
             path.unlink(missing_ok=True)  # no room is left for what nobody will take further
-            raise OSError(error.errno, f"{error.strerror} ({name!r})") from error
+            raise self._explained(error, name) from error
         return self._annotated(path, run_id, name, kind, step, meta)
 
     def _annotated(self, path: Path, run_id: str, name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
@@ -221,12 +222,23 @@ class Uploads:
                 token = os.urandom(8).hex()
                 self.tokens.add(token)
                 made = self._tracker.folder / "staging" / f".{token}"  # by this name nobody looks at it
-                made.mkdir(parents=True, mode=0o700)
+                try:
+                    made.mkdir(parents=True, mode=0o700)
+                except OSError as error:
+                    raise self._explained(error) from error
                 self._lock_file = os.open(made / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 if fcntl is not None:
                     fcntl.lockf(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._staging = made.rename(made.with_name(token))
             return self._staging
+
+    def _explained(self, error: OSError, name: str = "") -> Exception:
+        """The error of a file; that of a place which takes no files is the same sentence for all of them."""
+        if error.errno not in REFUSALS:
+            return OSError(error.errno, f"{error.strerror} ({name!r})") if name else error
+        return BackendUnavailable(
+            f"no file can be kept in {self._tracker.folder} ({error.strerror}). Free some space, or set AUTOTRACK_URI to a place that can be written."
+        )
 
     def _let_go(self) -> None:
         """Remove the staging folder, if all of it is done."""

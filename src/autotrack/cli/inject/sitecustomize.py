@@ -94,15 +94,11 @@ def observe() -> None:
         return
     with guard("starting to observe"):
         import autotrack
-        from autotrack.backends.opening import check
-        from autotrack.settings import load
 
         try:
-            check(load().uri)  # here, where what the program's python has installed is known
-        except autotrack.SettingsError as error:
+            autotrack.autolog()
+        except autotrack.SettingsError as error:  # a store that nothing in this python knows
             print(f"autotrack: {error}: the program runs unobserved", file=sys.stderr)  # noqa: T201
-            return
-        autotrack.autolog()
     give_back_names(set(sys.modules) - known)
 
 
