@@ -523,11 +523,13 @@ def test_another_uri_is_another_store_and_open_runs_stay_in_theirs(store, tmp_pa
         a.log({"x": 1.0})
         with start_run("b") as b:
             pass
-    a._tracker.close()
+        a.log_text("a.txt", "in the store of a")
     assert [run.name for run in autotrack.search_runs()] == ["b"]
     assert b.status == "finished"
     autotrack.configure(uri=f"sqlite:///{tmp_path}/a/autotrack.db")
     assert [(run.name, run.status, run.metrics["x"]) for run in autotrack.search_runs()] == [("a", "finished", 1.0)]
+    assert autotrack.get_run(a.id).artifact("a.txt").read_text() == "in the store of a"
+    a._tracker.close()
     assert not store.exists()
 
 
