@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import copy
 import logging
 import os
+import pickle
 import sys
 import threading
 import types
@@ -572,3 +574,15 @@ def test_a_generator_that_ends_inside_another_block_leaves_that_run_current(trac
         autotrack.log({"x": 1.0})
     assert autotrack.current_run() is None
     assert {run.name for run in tracked.runs()} == {"generator", "block"}
+
+
+def test_what_holds_a_run_can_be_copied_and_is_told_why_it_cannot_be_pickled(tracked):
+    class Model:
+        pass
+
+    with start_run() as run:
+        model = Model()
+        model.run = run
+        assert copy.deepcopy(model).run is copy.copy(run) is run
+        with pytest.raises(TypeError, match=f"keep its id \\('{run.id}'\\) and go on with it by autotrack.start_run"):
+            pickle.dumps(run)
