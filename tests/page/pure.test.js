@@ -328,3 +328,16 @@ test('NaN is shown as NaN and not as a missing value, and both come last', () =>
   c.set('metrics.loss', 0, 'best');
   assert.deepEqual(shown(), ['best', undefined, '7', 'NaN']);
 });
+
+test('an axis has an end also where values are as large or as small as a float can be', () => {
+  const most = Number.MAX_VALUE, least = Number.MIN_VALUE;
+  for (const values of [[most, -most, most], [1, most], [-most, -1], [least, 2 * least], [least, most], [0, least], [1e300, 1e300]]) {
+    const [s] = [curve(values.map((_, i) => i), values)];
+    for (const [log, y] of [[false, null], [true, null], [true, [0, Infinity]], [false, [-Infinity, Infinity]]]) {
+      const v = look([s], { range: null, y, log, tau: 0, kind: 'step' }, 400, 200);
+      assert.ok(Number.isFinite(v.d - v.c) && v.d > v.c, `${values} ${log} ${y}: ${v.c} to ${v.d}`);
+      assert.ok(values.every(value => !Number.isNaN(v.py(value))), `${values} ${log} ${y}`);
+      assert.ok(v.ys.length < 30 && v.texts.every(text => text.length < 24), `${values} ${log} ${y}: ${v.texts}`);
+    }
+  }
+});

@@ -3,7 +3,7 @@
 import { labels, logLabels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from './axes.js';
 import { ema, left } from './curves.js';
 
-const TOP = 8, BOTTOM = 21, RIGHT = 12, CHAR = 6.1;
+const TOP = 8, BOTTOM = 21, RIGHT = 12, CHAR = 6.1, FAR = 8e307; // the distance of two ends has to be a number, too
 export const FEW = 12; // so many series have their bands filled and their raw lines shown behind the smoothed ones
 
 // options: {range: [a, b] | null, y: [c, d] | null, log, tau, kind: 'step' | 'time' | 'relative' | 'metric'}
@@ -14,7 +14,7 @@ export function look(series, options, w, h) {
     s.i = Math.max(0, left(s.x, s.n, a) - 1);
     s.j = Math.min(s.n, left(s.x, s.n, b) + 2);
   }
-  const [c, d] = options.y || upDown(series, a, b, options), log = options.log && d > 0, low = log && c <= 0 ? d / 1e6 : c;
+  const [c, d] = held(options.y || upDown(series, a, b, options)), log = options.log && d > 0, low = log && c <= 0 ? Math.max(Number.MIN_VALUE, d / 1e6) : c;
   const ys = log ? logTicks(low, d, Math.max(3, h / 34)) : ticks(c, d, Math.max(2, h / 40)), texts = log ? logLabels(ys) : labels(ys);
   const pad = { l: Math.min(w * .3, Math.max(30, Math.max(0, ...texts.map(t => t.length)) * CHAR + 12)), r: RIGHT, t: TOP, b: BOTTOM };
   const width = w - pad.l - pad.r, height = h - pad.t - pad.b, base = h - pad.b, n = Math.max(2, Math.floor(width / 64));
@@ -29,6 +29,8 @@ export function look(series, options, w, h) {
     toX: px => a + (px - pad.l) / width * (b - a),
   };
 }
+
+const held = ([c, d]) => [Math.max(-FAR, Math.min(FAR / 2, c)), Math.min(FAR, Math.max(-FAR / 2, d))];
 
 export function whole(series) {
   let a = Infinity, b = -Infinity;
@@ -62,7 +64,7 @@ function upDown(series, a, b, { log, tau }) {
     for (const o of outliers(s, tau, raw)) if (s.x[o] >= a && s.x[o] <= b) see(s.y[o]);
   }
   if (!(d >= c)) return log ? [.1, 1] : [0, 1];
-  if (log) return d / c < 1 + 1e-12 ? [c / 2, d * 2] : [c / (d / c) ** .03, d * (d / c) ** .03];
+  if (log) return d / c < 1 + 1e-12 ? [c / 2, d * 2] : [c * (c ** .03 / d ** .03), d * (d ** .03 / c ** .03)];
   if (d - c <= 1e-12 * Math.max(Math.abs(c), Math.abs(d))) { const half = Math.abs(c) * .1 || .5; return [c - half, d + half]; } // flat, but for rounding
   const margin = (d - c) * .05;
   return [c - margin, d + margin];
