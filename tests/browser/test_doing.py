@@ -194,3 +194,83 @@ def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_p
         return told; }""")
     assert [text for text, _ in marks[:2]] == ["a longer one of these words", "a_short_word"]
     assert all(left >= 0 for _, left in marks), marks
+
+
+def test_escape_leaves_a_name_and_a_tag_as_they_were(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    first = page.locator('[aria-rowindex="2"]')
+    before = first.locator(".name a").inner_text()
+    first.hover()
+    first.locator(".pen").first.click()
+    page.keyboard.type("typed and left")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("input.edit", state="detached")
+    assert first.locator(".name a").inner_text() == before
+    first.locator(".name a").click()
+    page.get_by_role("button", name="+ tag (key=value)").click()
+    page.keyboard.type("left=alone")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("input.edit", state="detached")
+    page.get_by_role("button", name="+ tag (key=value)").click()
+    page.keyboard.type("kept=yes")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=kept set on 1 run")
+    run = stored(own, "runs?experiment=vision/imagenet")["runs"]["id"][0]
+    told = stored(own, f"run/{run}")
+    assert (told["name"], told["tags"].get("kept"), told["tags"].get("left")) == (before, "yes", None)
+
+
+def test_a_text_in_the_making_stays_in_its_cell_when_a_run_arrives(page, own):
+    from autotrack.backends.opening import open_backend
+    from autotrack.records import Batch, RunStarted
+
+    page.goto(f"{own.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr")
+    before = stored(own, "runs?experiment=vision/imagenet")["runs"]["name"]
+    first = page.locator('[aria-rowindex="2"]')
+    first.hover()
+    first.locator(".pen").first.click()
+    page.keyboard.type("half of a n")
+    backend = open_backend(f"sqlite:///{own.folder / 'autotrack.db'}")
+    backend.write(Batch("newcomer", 1, (RunStarted("f" * 24, 4e9, "vision/imagenet", "newcomer", kind="test"),)))
+    backend.close()
+    page.wait_for_selector(".table-tools >> text=13 runs")
+    assert page.locator("input.edit").input_value() == "half of a n"
+    page.keyboard.type("ame")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=renamed")
+    assert page.locator('[aria-rowindex="2"] .name a').inner_text() == "newcomer"
+    page.wait_for_selector('[aria-rowindex="3"] >> text=half of a name')
+    assert stored(own, "runs?experiment=vision/imagenet")["runs"]["name"] == ["newcomer", "half of a name", *before[1:]]
+
+
+def test_escape_shuts_a_charts_menu_that_a_key_opened_and_leaves_the_zoom(page, own):
+    page.goto(f"{own.url}/{HERE}&x0=50&x1=150")
+    page.drawn()
+    page.locator(".panel").first.hover()
+    page.keyboard.press("e")
+    page.wait_for_selector(".sheetlet")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sheetlet", state="detached")
+    assert "x0=50" in page.url
+    page.locator(".panel [data-menu]").first.click()
+    page.wait_for_selector(".sheetlet")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sheetlet", state="detached")
+    assert "x0=50" in page.url
+
+
+def test_a_run_deleted_elsewhere_says_so_on_its_page(page, own):
+    from autotrack.backends.opening import open_backend
+
+    run = stored(own, "runs?experiment=vision/imagenet")["runs"]["id"][0]
+    page.goto(f"{own.url}/{HERE}&tab=run&run={run}")
+    page.wait_for_selector("h1 >> text=finished")
+    backend = open_backend(f"sqlite:///{own.folder / 'autotrack.db'}")
+    backend.delete([run])
+    page.wait_for_selector(".run-head >> text=deleted; autotrack rm --undo")
+    backend.delete([run], undo=True)
+    backend.close()
+    page.wait_for_selector(".run-head >> text=deleted; autotrack rm --undo", state="detached")

@@ -10,11 +10,12 @@ export function Menu({ text, look = '', outer = '', wide = false, label, title, 
     if (!open) return undefined;
     if (opened) opened();
     const away = e => { if (!box.current.contains(e.target)) set(false); };
+    const key = e => { if (e.key === 'Escape') { e.stopPropagation(); set(false); } };
     document.addEventListener('pointerdown', away);
-    return () => document.removeEventListener('pointerdown', away);
+    document.addEventListener('keydown', key, true);
+    return () => { document.removeEventListener('pointerdown', away); document.removeEventListener('keydown', key, true); };
   }, [open]);
-  const key = e => { if (e.key === 'Escape' && open) { e.stopPropagation(); set(false); } };
-  return html`<span class=${'menu ' + outer} ref=${box} onKeyDown=${key}>
+  return html`<span class=${'menu ' + outer} ref=${box}>
     <button type="button" class=${look} aria-expanded=${open} aria-haspopup="true" aria-label=${label} title=${title} data-menu onClick=${() => set(!open)}>${text}</button>
     ${open ? html`<div class=${'sheetlet' + (wide ? ' wide' : '')}>${children(() => set(false))}</div>` : null}</span>`;
 }

@@ -71,6 +71,7 @@ function Head({ run, status, name, row }) {
       : html`<span class="prop">${name}<button type="button" class="pen" aria-label="rename" title="rename" onClick=${() => setEditing(true)}>✎</button></span>`}
       <span class=${'st ' + status}>${status}</span></h1>
     <p class="note"><span title=${moment(run.started)}>${ago(run.started)}</span> · ${ended ? took(run.started, ended) : status === 'running' ? 'for ' + took(run.started) : 'end unknown'}${run.experiment ? ' · ' + run.experiment : ''}${run.host ? ' · ' + run.host : ''}${run.user ? ' · ' + run.user : ''}${git.commit ? html` · git <code title=${git.commit}>${String(git.commit).slice(0, 8)}</code>${git.dirty ? ' with changes' : ''}` : null}${run.call_site ? html` · <code>${run.call_site}</code>` : null}</p>
+    ${run.deleted ? html`<p class="note">deleted; <code>autotrack rm --undo ${run.id}</code> brings it back until <code>autotrack gc</code> takes it.</p>` : null}
     ${status === 'lost' ? html`<p class="note">lost: its process ended without a word (killed, out of memory, power); what it had recorded is here.</p>` : null}
     <p class="acts"><button type="button" class=${'mini' + (ticked ? ' on' : '')} aria-pressed=${ticked} title="x" onClick=${() => runs.tick(run.id)}>${ticked ? 'ticked' : 'tick'}</button>
       <button type="button" class=${'mini' + (base ? ' on' : '')} aria-pressed=${base} title="b" onClick=${() => turn({ base: base ? '' : run.id })}>baseline</button>

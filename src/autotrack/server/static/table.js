@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { join, list } from './address.js';
-import { Cell } from './cells.js';
+import { Cell, editing } from './cells.js';
 import { Chooser, columnsShown, head, isNumber, width } from './chooser.js';
 import { Bulk } from './bulk.js';
 import { Nothing } from './empty.js';
@@ -34,7 +34,9 @@ export function Table() {
   runs.rev.value;
   for (const column of columns) runs.column(column);
   if (by) runs.column(by);
-  const items = by ? grouped(runs.shown.value, row => runs.table.value(by, row), shut) : runs.shown.value;
+  const last = useRef({}), held = editing.value && last.current.table === runs.table, ordered = held ? null : by ? grouped(runs.shown.value, row => runs.table.value(by, row), shut) : runs.shown.value;
+  if (!held) last.current = { table: runs.table, items: ordered };
+  const { items } = last.current;
   const flip = key => { const next = new Set(shut); if (!next.delete(key)) next.add(key); setShut(next); };
   const lefts = [BOX];
   for (const column of columns) lefts.push(lefts[lefts.length - 1] + width(column));
