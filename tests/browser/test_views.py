@@ -307,3 +307,44 @@ def test_a_phone_has_one_column_and_the_list_behind_a_button(page, forty):
     page.locator(".list-item a").first.click()
     page.wait_for_selector(".run h1")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_run_alone_is_alone_also_where_more_runs_are_listed_than_drawn(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet&draw=10")
+    page.drawn()
+    drawn = "() => [...new Set(document.querySelector('.plot').curves.have.map(s => s.run))]"
+    page.locator(".list-item").nth(2).hover()
+    page.keyboard.press("i")
+    page.wait_for_function(f"() => ({drawn})().length === 1")
+    assert page.locator(".list-item:not(.off)").count() == 1
+    page.locator(".list-item .eye").nth(4).click()  # one more beside it
+    page.wait_for_function(f"() => ({drawn})().length === 2")
+    page.locator(".list-item").nth(2).hover()
+    page.keyboard.press("i")
+    page.wait_for_function(f"() => ({drawn})().length === 1")
+    page.keyboard.press("i")
+    page.wait_for_function(f"() => ({drawn})().length === 10")
+
+
+def test_the_search_box_says_what_is_searched_after_going_back(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet")
+    page.drawn()
+    for query in ("params.lr > 0.001", "params.lr > 0.01"):
+        page.fill("#q", query)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".list header >> text=of 40")
+    page.go_back()
+    page.wait_for_function("() => document.getElementById('q').value === 'params.lr > 0.001'")
+    page.go_back()
+    page.wait_for_function("() => document.getElementById('q').value === ''")
+
+
+def test_the_run_that_keys_walk_to_stays_in_sight(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet")
+    page.drawn()
+    page.mouse.move(900, 5)
+    for _ in range(38):
+        page.keyboard.press("j")
+    page.wait_for_selector(".list-item.hot")
+    box = page.locator(".list-item.hot").bounding_box()
+    assert 80 < box["y"] < 830

@@ -1,7 +1,6 @@
 // What one does with the ticked runs, or with the whole table: compare, tag, hide, delete, copy.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { join } from './address.js';
 import { remove, setTag } from './edits.js';
 import { copy } from './empty.js';
 import { save } from './export.js';
@@ -33,10 +32,10 @@ export function Bulk({ columns, all }) {
       <button type="button" class="mini" disabled=${n < 2} onClick=${() => go({ tab: 'compare' })}>compare</button>
       ${tagging ? html`<form ref=${form} onSubmit=${tag} onKeyDown=${e => { if (e.key === 'Escape') setTagging(false); }}><input class="edit" name="key" placeholder="tag" aria-label="tag" list="tags-known" /><input class="edit" name="value" placeholder="value, empty: take off" aria-label="value" /><button type="submit" class="mini">set</button>
         <datalist id="tags-known">${runs.facts.value.tags.map(t => html`<option key=${t} value=${t} />`)}</datalist></form>` : html`<button type="button" class="mini" onClick=${() => setTagging(true)}>tag</button>`}
-      <button type="button" class="mini" onClick=${() => turn({ hide: join([...runs.hidden.value, ...ids]) })}>hide</button>
+      <button type="button" class="mini" onClick=${() => runs.hide(ids)}>hide</button>
       ${sure ? html`<button type="button" class="mini danger" onClick=${() => remove(ids)}>delete ${plural(n, 'run')}?</button>` : html`<button type="button" class="mini" onClick=${() => setSure(true)}>delete</button>`}
       <button type="button" class="mini" onClick=${() => turn({ pick: '' })}>untick</button>` : null}
-    ${at.hide.value ? html`<button type="button" class="mini" onClick=${() => turn({ hide: '' })}>show ${runs.hidden.value.size} hidden</button>` : null}
+    ${at.hide.value ? html`<button type="button" class="mini" onClick=${() => turn({ hide: '' })}>show ${runs.hidden.value.alone ? 'all' : runs.hidden.value.ids.size + ' hidden'}</button>` : null}
     <button type="button" class="mini" onClick=${() => copy(markdown(names, cellsOf(rows.slice(0, 2000), names)), `${plural(Math.min(2000, rows.length), 'row')} copied`)}>copy Markdown</button>
     <button type="button" class="mini" onClick=${() => save((at.e.value || 'runs') + '.csv', new Blob([csv([names, ...cellsOf(rows, names)])], { type: 'text/csv' }))}>CSV</button></span>`;
 }

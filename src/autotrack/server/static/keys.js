@@ -12,7 +12,11 @@ function walk(by) {
   const id = rows[Math.max(0, Math.min(rows.length - 1, i + by))];
   if (!id) return;
   if (at.tab.value === 'run') turn({ run: id });
-  else hover.value = id;
+  else {
+    hover.value = id;
+    const el = document.querySelector('.list .scroll'), high = el ? el.firstElementChild.offsetHeight / rows.length : 0, top = rows.indexOf(id) * high;
+    if (el && (top < el.scrollTop || top + high > el.scrollTop + el.clientHeight)) el.scrollTop = top - el.clientHeight / 2;
+  }
 }
 
 function panelStep(by) {
@@ -44,24 +48,18 @@ export const KEYS = [
   ['c', 'compare what is ticked', open('compare')],
   ['b', 'make the run the baseline', () => runHere() && turn({ base: at.base.value === runHere() ? '' : runHere() })],
   ['h', 'hide the run', () => hover.value && turn({ hide: flip(at.hide.value, hover.value) })],
-  ['i', 'show this run alone', () => hover.value && turn({ hide: isolated(hover.value) })],
+  ['i', 'show this run alone', () => hover.value && turn({ hide: at.hide.value === '!,' + hover.value ? '' : '!,' + hover.value })],
   ['l', 'logarithmic axis', () => panelAt.value && turn({ log: flip(at.log.value, panelAt.value) })],
   ['s', 'more smoothing, then none', () => turn({ s: String(+at.s.value >= .75 ? 0 : +at.s.value >= .35 ? .75 : .35) })],
   ['0', 'whole range', () => go({ x0: '', x1: '' })],
   ['f', 'full screen', () => panelAt.value && go({ big: at.big.value ? '' : panelAt.value })],
   ['[', 'previous chart', () => panelStep(-1)], [']', 'next chart', () => panelStep(1)],
-  ['e', 'export the chart', () => panelEl()?.querySelector('.tools [data-menu]')?.click()],
+  ['e', 'export the chart', () => { const menu = panelEl()?.querySelector('.tools [data-menu]'); menu?.focus(); menu?.click(); }],
   ['t', 'dark, light', flipTheme],
   ['?', 'these keys', () => { help.value = !help.value; }],
   ['Escape', 'one level out', out],
 ];
 const ACTION = new Map(KEYS.map(([key, , action]) => [key, action]));
-
-// All drawn runs hidden but one; the same key again brings them back.
-function isolated(id) {
-  const others = runs.drawn.value.map(row => runs.table.id[row]).filter(one => one !== id);
-  return others.length ? [...runs.hidden.value, ...others].join(',') : '';
-}
 
 export function listen() {
   addEventListener('keydown', e => {

@@ -14,7 +14,8 @@ const PAUSE_MS = 120, MOST = 9;
 export function Query() {
   const ref = useRef(), timer = useRef(0), asked = useRef(null), [found, setFound] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
   const offer = found && !(problem && problem.at >= 0 && problem.at < found.from) ? found : null; // nothing that is offered here mends a mistake further left
-  useEffect(() => { if (ref.current && document.activeElement !== ref.current) ref.current.value = at.q.value; }, [at.q.value]);
+  const told = useRef(at.q.value); // what was typed here and taken; what comes from elsewhere (a brush, going back) replaces it
+  useEffect(() => { if (at.q.value !== told.current) { clearTimeout(timer.current); ref.current.value = told.current = at.q.value; } }, [at.q.value]);
   const look = async el => { // the last question wins
     const mine = asked.current = {}, q = el.value;
     const got = await api.complete(at.e.value, q, el.selectionStart).catch(() => null);
@@ -28,7 +29,7 @@ export function Query() {
     const { value } = e.target;
     look(e.target);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => turn({ q: value, x0: at.x0.value, x1: at.x1.value }), PAUSE_MS);
+    timer.current = setTimeout(() => turn({ q: told.current = value }), PAUSE_MS);
   };
   const take = choice => {
     const el = ref.current;
@@ -46,7 +47,7 @@ export function Query() {
     } else if (e.key === 'Enter') {
       shut();
       clearTimeout(timer.current);
-      go({ q: e.target.value.trim() });
+      go({ q: told.current = e.target.value.trim() });
     } else if (e.key === 'Escape') {
       e.stopPropagation();
       if (offer) shut();
