@@ -185,3 +185,25 @@ def test_twelve_thousand_metrics_open(page, serve, tmp_path):
     page.fill("#find", "unit11999")
     page.wait_for_selector('.panel[data-title="layer119/unit11999"]')
     page.drawn()
+
+
+def test_points_that_all_lie_in_one_place_are_seen_and_a_chart_without_points_says_so(page, serve, tmp_path):
+    write(tmp_path / "s", ("a" * 8, "still", {"still": [(3, 7.0)] * 4, "other": [(1, 1.0), (2, 2.0)], "axis": [(3, 5.0)]}, {}))
+    server = serve(tmp_path / "s")
+    page.goto(f"{server.url}/?e=e&x=time")
+    page.drawn()
+    view = page.evaluate(VIEW, "still")
+    page.wait_for_timeout(200)
+    assert page.evaluate(COUNT, ["still", view["l"], 0, view["w"], view["base"], "any"]) > 0
+    page.goto(f"{server.url}/?e=e&x=step&x0=100&x1=200")
+    page.wait_for_selector(".panel[data-title=other] >> text=no points here")
+
+
+def test_a_ticked_run_that_is_not_there_any_more_keeps_no_comparison_from_the_others(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet&tab=table")
+    page.wait_for_selector(".tr")
+    ids = page.evaluate("async () => (await (await fetch('/api/runs?experiment=vision/imagenet')).json()).runs.id.slice(0, 2)")
+    page.goto(f"{forty.url}/?e=vision/imagenet&tab=compare&pick={ids[0]},nosuchrun,{ids[1]}")
+    page.wait_for_selector(".compare table")
+    assert page.locator(".compare thead th").count() == 2
+    assert page.locator(".tab[aria-current] i").inner_text() == "2"

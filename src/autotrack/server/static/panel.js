@@ -130,7 +130,7 @@ class Curves {
 
   tell() {
     const odds = this.have.reduce((sum, s) => sum + (s.odds || 0), 0);
-    this.told({ state: this.have.length ? 'ok' : 'empty', odds, pending: this.pending });
+    this.told({ state: this.have.some(s => s.n || s.odd.length) ? 'ok' : 'empty', odds, pending: this.pending });
     const lasts = this.have.filter(s => s.n).map(s => s.y[s.n - 1]).filter(Number.isFinite);
     const range = lasts.length ? `, last values ${num(Math.min(...lasts))} to ${num(Math.max(...lasts))}` : '';
     this.chart.top.setAttribute('aria-label', `${this.title} over ${untracked(xName)}: ${plural(this.have.length, 'curve')}${range}${odds ? `, ${odds} not finite` : ''}`);
@@ -221,6 +221,6 @@ export function Panel({ title, keys, section, only }) {
         <button type="button" title=${big ? 'back (Esc)' : 'full screen (f)'} aria-label=${big ? 'leave full screen' : 'full screen'} onClick=${() => go({ big: big ? '' : title })}>${big ? '×' : '⤢'}</button>
       </span></figcaption>
     <div class="plot" data-state=${note.state} ref=${box}>
-      ${note.state === 'empty' ? html`<p class="quiet">no points in the runs that are drawn</p>` : note.state === 'gone' ? html`<p class="quiet bad">${note.text}; trying again</p>` : null}
+      ${note.state === 'empty' ? html`<p class="quiet">no points here in the runs that are drawn</p>` : note.state === 'gone' ? html`<p class="quiet bad">${note.text}; trying again</p>` : null}
     </div></figure>`;
 }

@@ -250,9 +250,9 @@ export const paint = computed(() => {
   };
 });
 
-// Ticked runs, kept in the address.
+// Ticked runs, kept in the address; those that are not there any more count for nothing.
 
-export const picked = computed(() => new Set(list(at.pick.value)));
+export const picked = computed(() => { rev.value; return new Set(list(at.pick.value).filter(id => byId(id) !== undefined && !(table.gone && table.gone.has(byId(id))))); });
 export function tick(...ids) {
   const now = new Set(picked.peek());
   for (const id of ids) if (!now.delete(id)) now.add(id);

@@ -112,14 +112,14 @@ export function line(g, v, s, y, width) {
   g.beginPath();
   for (let i = s.i; i < s.j; i++) {
     const value = y[i];
-    if (value !== value) { // a gap is a gap; a point between two gaps is a dot
+    if (value !== value) { // a gap is a gap; a point between two gaps, or again and again the same one, is a dot
       if (alone >= 0) dot(g, v, x[alone], y[alone]);
       down = false;
       alone = -1;
       continue;
     }
     const px = x[i] * sx + ox, py = log ? v.py(value) : oy - value * sy;
-    if (down) { g.lineTo(px, py); alone = -1; } else { g.moveTo(px, py); alone = i; down = true; }
+    if (down) { g.lineTo(px, py); if (alone >= 0 && (x[i] !== x[alone] || value !== y[alone])) alone = -1; } else { g.moveTo(px, py); alone = i; down = true; }
   }
   if (alone >= 0) dot(g, v, x[alone], y[alone]);
   g.stroke();
