@@ -207,3 +207,26 @@ def test_a_ticked_run_that_is_not_there_any_more_keeps_no_comparison_from_the_ot
     page.wait_for_selector(".compare table")
     assert page.locator(".compare thead th").count() == 2
     assert page.locator(".tab[aria-current] i").inner_text() == "2"
+
+
+def test_a_double_click_on_a_line_shows_the_whole_range_and_a_click_opens_its_run(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet&x0=100&x1=300&draw=10")
+    page.drawn()
+    place = page.evaluate("""() => {
+      const c = document.querySelector('.plot').chart, s = c.series[0], i = (s.i + s.j) >> 1, r = c.top.getBoundingClientRect();
+      return [r.left + c.view.px(s.x[i]), r.top + c.view.py(s.y[i])]; }""")
+    page.mouse.move(place[0] - 3, place[1])
+    page.mouse.move(*place)
+    page.wait_for_selector(".list-item.hot")
+    page.mouse.dblclick(*place)
+    page.wait_for_url(lambda url: "x0=" not in url)
+    page.wait_for_timeout(500)  # longer than a click waits for a second one
+    assert "run=" not in page.url
+    page.go_back()
+    page.wait_for_url("**x0=100**")
+    page.drawn()
+    page.mouse.move(place[0] - 3, place[1])
+    page.mouse.move(*place)
+    page.wait_for_selector(".list-item.hot")
+    page.mouse.click(*place)
+    page.wait_for_url("**run=**")

@@ -34,6 +34,7 @@ export class Chart {
     this.watch.disconnect();
     cancelAnimationFrame(this.due);
     cancelAnimationFrame(this.dueTop);
+    clearTimeout(this.picking);
     this.tip.close();
     this.closed = true;
   }
@@ -197,7 +198,7 @@ export class Chart {
       if (e.shiftKey) this.panning = [this.view.a, this.view.b, this.view.toX(this.mouse.x)];
     });
     t.addEventListener('pointerup', e => this.release(e));
-    t.addEventListener('dblclick', () => this.on.zoom(null));
+    t.addEventListener('dblclick', () => { clearTimeout(this.picking); this.on.zoom(null); });
     t.addEventListener('wheel', e => {
       if (!e.altKey || !this.view) return;
       e.preventDefault();
@@ -223,9 +224,16 @@ export class Chart {
     const from = this.from, to = this.mouse ? this.mouse.x : from, panned = this.panning;
     this.from = this.panning = undefined;
     if (panned) { if (Math.abs(from - to) > CLICK_PX) this.on.zoom(this.view.a, this.view.b); return; }
-    if (Math.abs(from - to) <= CLICK_PX) { if (this.hot) this.on.pick(this.hot, e); return; }
+    if (Math.abs(from - to) <= CLICK_PX) { if (this.hot) this.pick(this.hot, e); return; }
     const v = this.view, a = Math.max(v.a, v.toX(Math.min(from, to))), b = Math.min(v.b, v.toX(Math.max(from, to)));
     this.on.zoom(a, b);
+  }
+
+  // A click. Where one is zoomed, a second one may follow, which means the whole range: it is waited for.
+  pick(id, e) {
+    clearTimeout(this.picking);
+    if (!this.options.range || e.ctrlKey || e.metaKey) this.on.pick(id, e);
+    else this.picking = setTimeout(() => this.on.pick(id, e), 300);
   }
 
   // Shift-drag: what is here moves at once; what is missing is asked for at the end.
