@@ -348,3 +348,16 @@ def test_the_run_that_keys_walk_to_stays_in_sight(page, forty):
     page.wait_for_selector(".list-item.hot")
     box = page.locator(".list-item.hot").bounding_box()
     assert 80 < box["y"] < 830
+
+
+def test_the_head_of_a_column_of_numbers_stands_over_them(page, forty):
+    held = []
+    page.route("**/api/columns", lambda route: held.append(route))  # an answer that comes when the heads are drawn
+    page.goto(f"{forty.url}/?e=vision/imagenet&tab=table&cols=name,params.lr,params.model")
+    page.wait_for_selector(".th >> text=lr")
+    page.wait_for_timeout(300)
+    for route in held:
+        route.continue_()
+    page.wait_for_selector(".tr .cell.num")
+    page.wait_for_selector(".th.num >> text=lr")
+    assert page.locator(".th.num >> text=model").count() == 0

@@ -82,6 +82,7 @@ export function Table() {
 }
 
 function Head({ column, k, left }) {
+  runs.rev.value; // whether it holds numbers is known when its column is here
   const keys = list(at.sort.value), place = keys.findIndex(key => key.replace(/^-/, '') === column), down = place >= 0 && keys[place][0] === '-';
   const [group, text, statistic] = head(column);
   return html`<span role="columnheader" class=${'cell th' + (isNumber(column) ? ' num' : '') + (k ? '' : ' stick')} aria-sort=${place < 0 ? 'none' : down ? 'descending' : 'ascending'} style=${{ left: (k ? left : BOX) + 'px', width: width(column) + 'px' }}
