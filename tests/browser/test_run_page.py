@@ -111,3 +111,22 @@ def test_the_table_tells_nan_from_what_is_missing_and_bars_begin_where_they_are_
     lines = page.locator(".tr").evaluate_all("all => all.map(row => [...row.querySelectorAll('.cell')].slice(2).map(c => c.textContent))")
     assert lines == [["", "0.2500"], ["NaN", "0.5000"]]
     assert page.locator(".tr .gauge").first.evaluate("c => getComputedStyle(c).backgroundOrigin") == "content-box"
+
+
+def test_what_narrows_the_charts_is_seen_and_undone_on_a_runs_page_and_in_a_comparison(page, forty):
+    page.goto(f"{forty.url}/?e=vision/imagenet&x0=100&x1=300&find=loss")
+    page.drawn()
+    page.locator(".list-item a").first.click()
+    page.wait_for_selector(".run .panel[data-title=loss]")
+    assert page.locator("#find").input_value() == "loss"
+    page.get_by_role("button", name="steps 100 – 300 ×").click()
+    page.wait_for_url(lambda url: "x0=" not in url)
+    page.fill("#find", "")
+    page.wait_for_selector(".run .panel[data-title=acc]")
+    page.locator(".knobs select").select_option("relative")
+    page.wait_for_url("**x=relative**")
+    assert page.locator("#colour").count() == 0
+    ids = page.evaluate("async () => (await (await fetch('/api/runs?experiment=vision/imagenet')).json()).runs.id.slice(0, 2)")
+    page.goto(f"{forty.url}/?e=vision/imagenet&tab=compare&find=loss&pick={','.join(ids)}")
+    page.wait_for_selector(".compare .panel[data-title=loss]")
+    assert page.locator("#find").input_value() == "loss"

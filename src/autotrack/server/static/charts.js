@@ -55,7 +55,8 @@ export function Charts() {
   return html`<${List} /><div class="pane" tabindex="-1"><${Key} /><${Grid} /></div>`;
 }
 
-export function Knobs() {
+// What has charts has these; colour and band are of the charts of many runs.
+export function Knobs({ here = 'charts' }) {
   const { params, metrics } = runs.facts.value, smooth = +at.s.value, varying = new Set(runs.facts.value.varying);
   const sorted = shallow(params).sort((a, b) => varying.has(b) - varying.has(a));
   const columns = [...sorted.slice(0, 60).map(key => 'params.' + key), ...runs.facts.value.headline.concat(metrics.slice(0, 30)).filter((k, i, all) => all.indexOf(k) === i).map(key => 'metrics.' + key)];
@@ -68,8 +69,8 @@ export function Knobs() {
     <label>x <select value=${at.x.value} onChange=${e => go({ x: e.target.value, x0: '', x1: '' })}>
       <option value="step">step</option><option value="relative">time since start</option><option value="time">time of day</option>
       <optgroup label="a metric">${known(xKind() === 'metric' ? at.x.value : '', [...metrics].sort((a, b) => /epoch/.test(b) - /epoch/.test(a)).slice(0, 60).map(key => 'metrics.' + key)).map(option)}</optgroup></select></label>
-    <label>colour <select id="colour" value=${at.color.value} onChange=${e => turn({ color: e.target.value })}><option value="run">run</option>${known(at.color.value, columns).map(option)}</select></label>
-    <label>band <select value=${at.band.value} title="mean and range of the runs that share a value" onChange=${e => turn({ band: e.target.value })}><option value="">none</option>${known(at.band.value, columns.filter(c => c.startsWith('params.'))).map(option)}</select></label></div>`;
+    ${here === 'charts' ? html`<label>colour <select id="colour" value=${at.color.value} onChange=${e => turn({ color: e.target.value })}><option value="run">run</option>${known(at.color.value, columns).map(option)}</select></label>
+    <label class="band">band <select value=${at.band.value} title="mean and range of the runs that share a value" onChange=${e => turn({ band: e.target.value })}><option value="">none</option>${known(at.band.value, columns.filter(c => c.startsWith('params.'))).map(option)}</select></label>` : null}</div>`;
 }
 
 // What the ramp of colours means.

@@ -67,7 +67,7 @@ function Tabs({ here }) {
   const ticked = runs.picked.value.size;
   return html`<div class="tabs"><button type="button" class="mini for-phone" aria-expanded=${listOpen.value} onClick=${() => { listOpen.value = !listOpen.value; }}>runs</button>
     <nav aria-label="Views">${TABS.map(([tab, label]) => html`<${Link} key=${tab} class="tab" to=${{ tab, big: '' }} aria-current=${here === tab ? 'page' : undefined}>${label}${tab === 'compare' && ticked ? html` <i>${ticked}</i>` : null}</${Link}>`)}</nav>
-    ${here === 'charts' ? html`<${Knobs} />` : null}</div>`;
+    ${['charts', 'run', 'compare'].includes(here) ? html`<${Knobs} here=${here} />` : null}</div>`;
 }
 
 function Toast() {
