@@ -274,3 +274,21 @@ def test_a_run_deleted_elsewhere_says_so_on_its_page(page, own):
     backend.delete([run], undo=True)
     backend.close()
     page.wait_for_selector(".run-head >> text=deleted; autotrack rm --undo", state="detached")
+
+
+def test_a_tag_that_cannot_be_set_says_so(page, own):
+    page.allowed += ("Failed to load resource",)
+    run = stored(own, "runs?experiment=vision/imagenet")["runs"]["id"][0]
+    page.goto(f"{own.url}/{HERE}&tab=run&run={run}")
+    page.wait_for_selector("h1 >> text=finished")
+    page.route("**/api/columns", lambda route: route.abort())
+    page.get_by_role("button", name="+ tag (key=value)").click()
+    page.keyboard.type("brand-new=1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=not changed")
+    page.unroute("**/api/columns")
+    page.get_by_role("button", name="+ tag (key=value)").click()
+    page.keyboard.type("n" * 600 + "=1")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".toast >> text=/not changed: .*[0-9]/")
+    assert stored(own, f"run/{run}")["tags"].keys() == {"team"}

@@ -31,8 +31,13 @@ export function setField(id, field, value) {
 // A tag on any number of runs; '' or null takes it off.
 export async function setTag(ids, key, value) {
   const name = 'tags.' + key, rows = rowsOf(ids);
+  try {
+    if (!runs.table.columns.has(name)) Object.entries(await api.columns('', [name])).forEach(([n, column]) => runs.table.put(n, column));
+  } catch (error) {
+    say(`not changed: ${error.message}`);
+    return;
+  }
   if (!runs.facts.value.tags.includes(key)) runs.facts.value = { ...runs.facts.value, tags: [...runs.facts.value.tags, key].sort() };
-  if (!runs.table.columns.has(name)) Object.entries(await api.columns('', [name])).forEach(([n, column]) => runs.table.put(n, column));
   const before = rows.map(row => runs.table.value(name, row) ?? null), wanted = value || null;
   const put = values => () => rows.forEach((row, i) => runs.table.set(name, row, values[i]));
   const sendAll = values => async () => {
