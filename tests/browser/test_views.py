@@ -361,3 +361,26 @@ def test_the_head_of_a_column_of_numbers_stands_over_them(page, forty):
     page.wait_for_selector(".tr .cell.num")
     page.wait_for_selector(".th.num >> text=lr")
     assert page.locator(".th.num >> text=model").count() == 0
+
+
+def test_a_tap_shows_values_until_one_taps_elsewhere(chromium, forty):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(f"{forty.url}/?e=vision/imagenet")
+    page.wait_for_function("() => document.querySelectorAll('.plot')[1]?.curves?.have.length && document.querySelectorAll('.plot')[0].chart.view")
+
+    def tap(n):
+        box = page.locator(".plot canvas.top").nth(n).bounding_box()
+        page.touchscreen.tap(box["x"] + 150, box["y"] + 60)
+
+    tap(0)
+    page.wait_for_selector(".tip:not([hidden])")
+    page.wait_for_timeout(300)
+    assert "step" in page.locator(".tip:not([hidden])").inner_text()
+    tap(1)
+    page.wait_for_timeout(300)
+    assert page.locator(".tip:not([hidden])").count() == 1
+    page.touchscreen.tap(300, 20)
+    page.wait_for_selector(".tip:not([hidden])", state="detached")
+    assert "run=" not in page.url
+    context.close()

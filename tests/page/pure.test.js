@@ -11,7 +11,7 @@ import { Columns } from '../../src/autotrack/server/static/columns.js';
 import { clauses, field, word } from '../../src/autotrack/server/static/clauses.js';
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
 import { clause, common, dimension } from '../../src/autotrack/server/static/dimensions.js';
-import { delta, num, short, span, took, typed } from '../../src/autotrack/server/static/format.js';
+import { delta, natural, num, short, span, took, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
@@ -340,4 +340,8 @@ test('an axis has an end also where values are as large or as small as a float c
       assert.ok(v.ys.length < 30 && v.texts.every(text => text.length < 24), `${values} ${log} ${y}: ${v.texts}`);
     }
   }
+});
+
+test('values that groups share stand by their size, words after them', () => {
+  assert.deepEqual(['0.1', '10', 'none', '0.01', '-3', 'resnet18', '1', 'resnet9', '0.001'].sort(natural), ['-3', '0.001', '0.01', '0.1', '1', '10', 'none', 'resnet9', 'resnet18']);
 });

@@ -188,9 +188,11 @@ export class Chart {
       this.on.cursor(this.from !== undefined && !this.panning ? this.at : this.view.toX(this.mouse.x));
       this.askOver();
     });
-    t.addEventListener('pointerleave', () => this.leave());
+    t.addEventListener('pointerleave', e => { if (e.pointerType !== 'touch') this.leave(); }); // what a tap shows stays until one taps elsewhere
+    t.addEventListener('pointercancel', () => this.leave());
     t.addEventListener('pointerdown', e => {
       if (e.button || !this.view) return;
+      if (e.pointerType === 'touch') t.focus({ preventScroll: true }); // so another chart lets go before this one shows
       this.mouse = this.where(e);
       if (e.pointerType === 'touch') { this.on.cursor(this.view.toX(this.mouse.x)); this.askOver(); return; }
       t.setPointerCapture(e.pointerId);

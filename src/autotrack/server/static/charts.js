@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { flip, list } from './address.js';
 import { Nothing } from './empty.js';
-import { bare, count, num } from './format.js';
+import { bare, count, natural, num } from './format.js';
 import { html } from './html.js';
 import { List } from './list.js';
 import { Panel, xKind, zoomed } from './panel.js';
@@ -80,7 +80,7 @@ function Key() {
   runs.rev.value;
   const rows = runs.drawn.value, column = runs.table.get(by);
   if (at.band.value || (column && column.words)) { // one colour a value
-    const values = [...new Set(rows.map(row => runs.table.value(by, row)))].map(v => (v === undefined ? 'none' : String(v))).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    const values = [...new Set(rows.map(row => runs.table.value(by, row)))].map(v => (v === undefined ? 'none' : String(v))).sort(natural);
     const slot = v => (at.band.value ? values.indexOf(v) : column.words.indexOf(v));
     return html`<span class="rampkey"><b class="of">${bare(by)}</b>${values.slice(0, 12).map(v => html`<span key=${v} title=${v}><i style=${{ background: slot(v) < 0 ? ramp(NaN, dark.value) : hue(slot(v), dark.value) }}></i>${v}</span>`)}${values.length > 12 ? '…' : ''}</span>`;
   }

@@ -34,6 +34,9 @@ export function short(v) {
   return minus(String(+v.toPrecision(4)));
 }
 
+// Values as texts in their order: numbers by size, words as a person expects.
+export const natural = (a, b) => a - b || a.localeCompare(b, 'en', { numeric: true });
+
 export const count = n => n.toLocaleString('en');
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
 

@@ -5,7 +5,7 @@ import * as api from './api.js';
 import { flip, list } from './address.js';
 import { Chart } from './chart.js';
 import { band, constant, push } from './curves.js';
-import { bare, count, num, plural } from './format.js';
+import { bare, count, natural, num, plural } from './format.js';
 import { html } from './html.js';
 import { Menu } from './menu.js';
 import { hue } from './palette.js';
@@ -164,7 +164,7 @@ class Curves {
       if (!groups.has(name)) groups.set(name, []);
       groups.get(name).push(s);
     }
-    const values = [...new Set([...groups.keys()].map(name => name.split('\0')[0]))].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    const values = [...new Set([...groups.keys()].map(name => name.split('\0')[0]))].sort(natural);
     return [...groups].map(([name, members]) => {
       const [value, key] = name.split('\0'), s = band(members);
       return Object.assign(s, { id: 'group:' + value, color: hue(values.indexOf(value), dark.value), dash: this.keys.length > 1 && isTrain(key) ? [4, 3] : [],
