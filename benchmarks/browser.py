@@ -1,8 +1,9 @@
 """The page in headless Chromium against a real server on real stores: ready, scroll, sort, filter, zoom, idle, memory, size.
 
-    python benchmarks/browser.py [tables|curves] [RUNS10K] [POINTS]
+    python benchmarks/browser.py [tables|curves|live] [RUNS10K] [POINTS]
 
-makes stores of 1,000 and RUNS10K (10,000) runs, and of 100 curves of POINTS (1,000,000) points.
+makes stores of 1,000 and RUNS10K (10,000) runs, and of 100 curves of POINTS (1,000,000) points. Live: from `log()` until the canvas has the
+value and a frame was shown since, of every value of one chart, while 560 a second are written and a dozen charts follow.
 
 Software rendering on shared cores: compare figures with each other, not with a laptop. Each is a median of several.
 """
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import page_store
 import psutil
-from measure import folder, verdict
+from measure import folder, show, verdict
+from ui import WRITER
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUNDS, IDLE_S = 5, 10
@@ -49,6 +51,13 @@ DRAW = """async () => { const { spent } = await import('./chart.js'), c = docume
 ALL_THERE = """() => { const p = document.querySelector('.plot');
   return p?.curves?.have.length === 100 && !p.curves.pending && p.chart.view; }"""
 
+HAS = "key => [...document.querySelectorAll('.plot')].some(p => p.curves?.keys.includes(key) && p.curves.have[0]?.n)"
+LAGS = """async ([key, ms]) => { const { curves } = [...document.querySelectorAll('.plot')].find(p => p.curves?.keys.includes(key)), lags = [];
+  let seen = curves.have[0].n;
+  const frame = () => { const { n, y } = curves.have[0], now = Date.now() / 1000; for (; seen < n; seen++) lags.push(now - y[seen]); };
+  curves.drawn = () => requestAnimationFrame(frame);
+  await new Promise(done => setTimeout(done, ms)); curves.drawn = null; return lags; }"""
+
 
 @contextmanager
 def serving(store: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, psutil.Process, float]]:
@@ -68,7 +77,7 @@ def serving(store: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, psutil.
 def main(*asked: str) -> None:
     from playwright.sync_api import sync_playwright
 
-    kinds = [kind for kind in asked if kind in ("tables", "curves")] or ["tables", "curves"]
+    kinds = [kind for kind in asked if kind in ("tables", "curves", "live")] or ["tables", "curves", "live"]
     many, points = [int(number) for number in asked if number.isdigit()] or [10_000, 1_000_000]
     with sync_playwright() as playwright, folder() as base:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -77,6 +86,9 @@ def main(*asked: str) -> None:
             weigh(browser, prepared(base, "runs-1000", lambda at: page_store.write(at, 1_000, 40)))
         if "curves" in kinds:
             curves(base, browser, points)
+        if "live" in kinds:
+            live(base, browser, "waiting")
+            live(base, browser, "busy")
         browser.close()
 
 
@@ -130,6 +142,21 @@ def curves(base: Path, browser, points: int) -> None:
         print("  zooms, ms:", ", ".join(f"{z:.0f} (of {points // share:,} steps)" for z, share in zip(zooms, shares, strict=True)))
         verdict("zoom to screen, median", statistics.median(zooms), 300, "ms")
         verdict("resident memory of the server", process.memory_info().rss / 1e6, 150, "MB")
+        page.close()
+
+
+def live(base: Path, browser, kind: str) -> None:
+    store = base / kind
+    with serving(store) as (url, _, _):
+        page = new(browser)
+        page.goto(f"{url}?tab=charts")
+        env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "AUTOTRACK_URI": f"sqlite:///{store / 'autotrack.db'}"}
+        with subprocess.Popen([sys.executable, "-c", WRITER, kind], stdout=subprocess.DEVNULL, env=env):
+            page.wait_for_function(HAS, arg="m0", timeout=60_000)
+            lags = sorted(page.evaluate(LAGS, ["m0", 8_000]))
+        show(f"live, 560 points/s, beside a loop that is {kind}", [("values of one chart", str(len(lags)))])
+        verdict("log to screen, p50", lags[len(lags) // 2], 1.0, "s")
+        verdict("log to screen, p95", lags[int(len(lags) * 0.95)], 1.0, "s")
         page.close()
 
 

@@ -189,8 +189,8 @@ class RunView:
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds from start to end; None while it runs."""
-        return None if self.ended is None else round(self.ended - self.started, 6)  # without the noise of two large floats
+        """Seconds from start to end, 0 where the clock was set back meanwhile; None while it runs."""
+        return None if self.ended is None else max(0.0, round(self.ended - self.started, 6))  # without the noise of two large floats
 
     @property
     def inferred(self) -> frozenset[str]:

@@ -172,3 +172,25 @@ def test_a_brush_on_an_axis_becomes_a_filter(page, own):
     kept = page.locator(".coordinates h2").inner_text()
     assert 0 < int(kept.split()[0]) < 12
     assert page.locator(".query [role=alert]").count() == 0
+
+
+def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_path):
+    from autotrack.backends.sqlite import SqliteBackend
+    from autotrack.testing.backend_contract import Teller
+    from autotrack.testing.searches import started
+
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for i, word in enumerate(("a_short_word", "a longer one of these words", "the longest of them " * 500)):
+        writer.tell(started(f"r{i}"), ParamsSet(f"r{i}", 1.0, {"words": word, "lr": i}), SummarySet(f"r{i}", 1.0, {"val/acc": i / 10}))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=hyper&axes=params.words,params.lr,metrics.val/acc")
+    page.wait_for_function("() => document.querySelector('.par')?.parallel?.dims?.length === 3")
+    marks = page.evaluate("""() => {
+        const told = [], { parallel } = document.querySelector('.par'), g = parallel.top.getContext('2d'), fill = g.fillText;
+        g.fillText = (text, x, y) => { if (g.textAlign === 'right') told.push([text, x - g.measureText(text).width]); fill.call(g, text, x, y); };
+        parallel.marks();
+        delete g.fillText;
+        return told; }""")
+    assert [text for text, _ in marks[:2]] == ["a longer one of these words", "a_short_word"]
+    assert all(left >= 0 for _, left in marks), marks

@@ -57,8 +57,8 @@ def test_a_value_is_on_the_screen_within_a_second_or_two_of_its_log(page, serve,
         p.curves.drawn = () => { const s = p.curves.have[0]; if (s?.n && s.y[s.n - 1] !== out.last) { out.last = s.y[s.n - 1]; out.push(Date.now() / 1000 - out.last); } };
         await new Promise(done => setTimeout(done, 4000)); p.curves.drawn = null; return out; }""")  # noqa: E501
     assert len(latency) >= 3
-    # The newest of a batch waits for the writer's commit (a second at most) and then for the screen.
-    assert sorted(latency)[len(latency) // 2] < 1.0, latency
+    # How much less than this it is where nothing else computes: benchmarks/ui.py.
+    assert sorted(latency)[len(latency) // 2] < 2.0, latency
     assert page.locator(".live").inner_text() == "1 running"
 
 
@@ -81,6 +81,21 @@ def test_nothing_is_lost_or_doubled_when_the_server_goes_and_comes(page, serve, 
     curve = page.evaluate(CURVE, "loss")
     assert curve["x"] == list(range(250))
     assert curve["y"] == [1 / (1 + step) for step in range(250)]
+
+
+def test_a_view_whose_program_could_not_be_had_opens_when_the_server_is_back(page, serve, tmp_path):
+    page.allowed += ("ERR_CONNECTION_REFUSED", "Failed to load resource", "ERR_INCOMPLETE")
+    folder = tmp_path / "s"
+    server = serve(folder)
+    page.goto(server.url)
+    page.wait_for_selector(".lamp.ok")
+    with page.expect_event("requestfailed", lambda r: r.url.endswith("/table.js"), timeout=15_000):
+        server.stop()
+    page.wait_for_selector(".lamp.gone")
+    page.get_by_role("link", name="Table").click()
+    server.start()
+    page.wait_for_selector(".lamp.ok", timeout=15_000)
+    page.wait_for_selector("text=No runs here yet")
 
 
 def test_live_points_reset_no_zoom(page, serve, train, tmp_path):

@@ -46,7 +46,7 @@ def test_the_table_is_a_grid_that_the_keyboard_walks(page, forty):
     grid.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press(" ")
-    assert page.locator('[aria-rowindex="2"][aria-selected="true"]').count() == 1
+    page.wait_for_selector('[aria-rowindex="2"][aria-selected="true"]')
     page.keyboard.press("End")
     page.wait_for_selector('[aria-rowindex="41"].active')
     page.keyboard.press("Enter")

@@ -120,6 +120,7 @@ def test_parameters_are_a_tree_whose_branches_open_where_the_baseline_differs(pa
         "lr", "only.one", "model 10", "opt 2", "lr", "name",
     ]  # fmt: skip
     page.locator("summary:has-text('model')").click()
+    page.wait_for_selector("summary:has-text('layer3')")
     assert "layer3 2" in rows.evaluate_all(shown)
     page.goto(f"{server.url}/?tab=run&run=run&base=base")
     page.wait_for_selector("tr.differs")
@@ -228,7 +229,7 @@ def test_a_mistake_before_what_is_typed_is_said_while_typing(page, forty):
     page.wait_for_selector(".list-item")
     page.focus("#q")
     page.keyboard.type("metrics.val/acc >> 0.5 and par")
-    assert "found '>'" in page.locator(".query [role=alert]").inner_text()
+    page.wait_for_selector(".query [role=alert]:has-text(\"found '>'\")")
     page.fill("#q", "metrics.val/acc > 0.5 and par")
     page.wait_for_selector(".query [role=listbox]")
 
@@ -238,7 +239,7 @@ def test_a_run_whose_process_vanished_says_what_lost_means_and_silence_is_no_swi
     Teller(store).tell(started("gone"), RunEnded("gone", 2.0, "lost"))
     store.close()
     page.goto(f"{serve(tmp_path).url}/?tab=run&run=gone")
-    assert "its process ended without a word" in page.locator(".run-head").inner_text()
+    page.wait_for_selector(".run-head >> text=its process ended without a word")
     page.wait_for_selector("text=It printed nothing, or what it prints is not kept.")
 
 
@@ -249,10 +250,10 @@ def test_help_takes_the_keyboard_and_gives_it_back(page, forty):
     button.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("[role=dialog]")
-    assert page.evaluate("document.activeElement.closest('[role=dialog]') !== null")
+    page.wait_for_function("() => document.activeElement.closest('[role=dialog]')")
     page.keyboard.press("Escape")
     page.wait_for_selector("[role=dialog]", state="detached")
-    assert button.evaluate("e => e === document.activeElement")
+    page.wait_for_function("e => e === document.activeElement", arg=button.element_handle())
 
 
 def test_tab_completes_a_name(page, forty):
@@ -269,9 +270,9 @@ def test_keys_lead_everywhere_and_the_help_lists_them(page, forty):
     page.goto(f"{forty.url}/{HERE}")
     page.drawn()
     page.keyboard.press("?")
-    assert page.locator(".help").is_visible()
+    page.wait_for_selector(".help")
     page.keyboard.press("Escape")
-    assert page.locator(".help").count() == 0
+    page.wait_for_selector(".help", state="detached")
     page.keyboard.press("j")
     page.keyboard.press("x")
     page.keyboard.press("j")
@@ -281,9 +282,9 @@ def test_keys_lead_everywhere_and_the_help_lists_them(page, forty):
     page.keyboard.press("2")
     page.wait_for_selector(".table")
     page.keyboard.press("t")
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.wait_for_function("() => document.documentElement.dataset.theme === 'dark'")
     page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "q"
+    page.wait_for_function("() => document.activeElement.id === 'q'")
     page.keyboard.type("j")
     assert page.input_value("#q") == "j"
 

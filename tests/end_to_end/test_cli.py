@@ -240,7 +240,20 @@ def test_an_empty_store_says_so(tmp_path):
     done = run("ls", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "No run was recorded yet: autotrack run train.py\n")
     assert json.loads(out("ls", "--json", cwd=tmp_path)) == []
-    assert "no run yet" in run("show", "--last", cwd=tmp_path, check=1).stderr
+    assert "no run was recorded yet" in run("show", "--last", cwd=tmp_path, check=1).stderr
+
+
+def test_a_store_whose_runs_are_all_deleted_says_so_and_how_they_come_back(tmp_path):
+    with_runs = open_backend(f"sqlite:///{tmp_path}/.autotrack/autotrack.db")
+    with_runs.write(Batch("w", 1, (RunStarted(FOREST, T, "e", "only"),)))
+    with_runs.close()
+    run("rm", "only", cwd=tmp_path)
+    done, told = run("ls", cwd=tmp_path), "ll runs are deleted: autotrack ls --deleted shows them, autotrack rm --undo brings them back\n"
+    assert (done.stdout, done.stderr) == ("", f"A{told}")
+    assert run("show", "--last", cwd=tmp_path, check=1).stderr == f"autotrack: a{told}"
+    assert "only" in out("ls", "--deleted", cwd=tmp_path)
+    run("rm", "--undo", "only", cwd=tmp_path)
+    assert "only" in out("ls", cwd=tmp_path)
 
 
 def test_a_run_that_is_under_way_is_running_and_then_what_became_of_it(tmp_path):

@@ -263,3 +263,13 @@ def test_another_python_under_a_virtual_environment(project, environment, versio
     )
     done = observed("-c", "import sys; print('%d.%d' % sys.version_info[:2])", cwd=project, env={**environment, "VIRTUAL_ENV": str(project / "env")})
     assert (done.returncode, done.stdout) == (0, f"{version}\n")
+
+
+def test_a_store_that_nobody_knows_is_said_in_a_line_and_a_typed_one_ends_it(project, environment):
+    done = observed("observed.py", cwd=project, env={**environment, "AUTOTRACK_URI": "nope:"})
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("autotrack: no store is known for 'nope:'; known schemes: memory, sqlite")
+    assert done.stderr.endswith(": the program runs unobserved\n")
+    done = observed("--uri", "nope:", "observed.py", cwd=project, env=environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "no store is known for 'nope:'" in done.stderr

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import time
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import xgboost as xgb
 from sklearn.model_selection import GridSearchCV
 from xgboost import train as train_imported_before
 
+import autotrack
 from autotrack.instrument import loader
 from autotrack.testing.integration_contract import IntegrationContract
 
@@ -86,6 +88,28 @@ def test_every_round_has_its_point_and_its_time(observed):
     assert len(points(run, "time/round_s")) == 7
     assert run.metrics["rounds"] == 7
     assert run.metrics["time/rounds_per_s"] > 0
+
+
+def test_rounds_that_are_told_together_have_each_its_own_time(observed):
+    trained(300)
+    series = observed.run().history("time/round_s")
+    assert series.steps.tolist() == list(range(300))
+    np.testing.assert_allclose(np.diff(series.times), series.values[1:], atol=0.002)  # the store keeps milliseconds
+
+
+def test_a_long_round_is_told_at_its_end(observed):
+    class Slow(xgb.callback.TrainingCallback):
+        def before_iteration(self, model, epoch, evals_log):
+            if epoch == 3:
+                (run,) = autotrack.search_runs("status = 'running'")
+                seen.append([len(run.history(key)) for key in ("train/auc", "time/round_s")])
+            autotrack.flush(10)
+            time.sleep(0.03)
+            return False
+
+    seen = []
+    trained(4, callbacks=[Slow()])
+    assert seen == [[3, 3]]
 
 
 def test_without_a_data_set_to_evaluate_there_are_times_alone(observed):

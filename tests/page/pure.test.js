@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { along, over } from '../../src/autotrack/server/static/along.js';
-import { styled } from '../../src/autotrack/server/static/ansi.js';
+import { shade, styled } from '../../src/autotrack/server/static/ansi.js';
 import { flip, join, list, read, write } from '../../src/autotrack/server/static/address.js';
 import { labels, logTicks, spanLabels, ticks, timeLabels, timeTicks } from '../../src/autotrack/server/static/axes.js';
 import { Columns } from '../../src/autotrack/server/static/columns.js';
 import { clauses, field, word } from '../../src/autotrack/server/static/clauses.js';
 import { band, constant, decode, ema, nearest, push, usualSpread } from '../../src/autotrack/server/static/curves.js';
 import { clause, common, dimension } from '../../src/autotrack/server/static/dimensions.js';
-import { delta, num, short, span, typed } from '../../src/autotrack/server/static/format.js';
+import { delta, num, short, span, took, typed } from '../../src/autotrack/server/static/format.js';
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
@@ -205,8 +205,28 @@ test('fields and words are written as the query language wants them', () => {
 });
 
 test('printed colours are kept, other controls are not, a progress bar shows what it wrote last', () => {
-  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[38;5;200mx\x1b[39m'), [
-    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\nx', classes: '' }]);
+  assert.deepEqual(styled('a \x1b[1;31mred\x1b[0m b\x1b[2K\x1b]0;title\x07\x08\n10%\r50%\r90%\n\x1b[32mx\x1b[39m'), [
+    { text: 'a ', classes: '' }, { text: 'red', classes: 'a-bold a-red' }, { text: ' b\n90%\n', classes: '' }, { text: 'x', classes: 'a-green' }]);
+});
+
+test('colours of 256 and of 24 bits, grounds and their exchange are kept, with semicolons and with colons; what is no colour changes nothing', () => {
+  const told = text => styled(text).map(({ text, classes, colours }) => [text, classes, ...(colours || [])]);
+  assert.deepEqual(told('\x1b[38;5;208ma\x1b[38;2;1;2;3mb\x1b[38:2::4:5:6mc\x1b[38;5;244md\x1b[38;5;9me\x1b[90mf\x1b[39mg'), [
+    ['a', '', [255, 135, 0], 'ground'], ['b', '', [1, 2, 3], 'ground'], ['c', '', [4, 5, 6], 'ground'], ['d', '', [128, 128, 128], 'ground'], ['e', 'a-red'], ['f', 'a-grey'], ['g', '']]);
+  assert.deepEqual(told('\x1b[1;37;41ma\x1b[48;5;16mb\x1b[49;39;22mc\x1b[103md\x1b[0;31;7me\x1b[27mf'), [
+    ['a', 'a-bold', 7, 1], ['b', 'a-bold', 7, [0, 0, 0]], ['c', ''], ['d', '', 'ink', 11], ['e', '', 'ground', 1], ['f', 'a-red']]);
+  assert.deepEqual(told('\x1b[38;5;300;48;2;1ma\x1b[58;5;1;32mb'), [['a', ''], ['b', 'a-green']]);
+  assert.deepEqual(told('\x1b[41ma\nb\x1b[0m\rc').map(piece => piece.slice(0, 2)), [['a\n', ''], ['c', '']]);
+});
+
+test('every printed colour can be read on its ground in both themes, and one that could be stays as it was told', () => {
+  const light = css => /\d+,\d+,\d+/.exec(css)[0].split(',').map(v => (v / 255 <= .04045 ? v / 255 / 12.92 : ((v / 255 + .055) / 1.055) ** 2.4)).reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  for (const dark of [false, true]) for (const ink of ['ink', 'ground', ...upTo(16), [0, 0, 0], [255, 255, 0], [118, 118, 118]]) for (const ground of ['ground', 'ink', ...upTo(16), [117, 117, 117], [0, 0, 255]]) {
+    const { color, backgroundColor } = shade([ink, ground], dark), [low, high] = [light(color), light(backgroundColor || (dark ? 'rgb(16,18,22)' : 'rgb(247,247,245)'))].sort((a, b) => a - b);
+    assert.ok((high + .05) / (low + .05) >= 4.5, `${ink} on ${ground}, ${dark ? 'dark' : 'light'}: ${color} on ${backgroundColor}`);
+  }
+  assert.deepEqual(shade([[255, 255, 255], [0, 0, 0]], false), { color: 'rgb(255,255,255)', backgroundColor: 'rgb(0,0,0)' });
+  assert.deepEqual(shade([[10, 20, 30], 'ground'], false), { color: 'rgb(10,20,30)', backgroundColor: '' });
 });
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
@@ -285,4 +305,26 @@ test('a live NaN in a column of numbers leaves it one', () => {
   assert.equal(c.get('params.lr').words, undefined);
   c.set('params.lr', 0, 'None');
   assert.equal(c.value('params.lr', 0), 'None');
+});
+
+test('a clock that was set back makes no negative duration', () => {
+  const c = new Columns();
+  c.merge({ number: [1, 2], id: ['a', 'b'], name: ['one', 'two'], status: ['finished', 'running'], started: [100, 100], ended: [40, null] });
+  assert.deepEqual([c.value('duration', 0), c.value('duration', 1), c.get('duration').values[0], took(100, 40), took(40, 100)], [0, undefined, 0, '0 ms', '60 s']);
+});
+
+test('NaN is shown as NaN and not as a missing value, and both come last', () => {
+  const c = new Columns();
+  c.merge({ number: [1, 2, 3, 4], id: ['a', 'b', 'c', 'd'], name: ['a', 'b', 'c', 'd'], status: ['finished', 'finished', 'finished', 'finished'], started: [1, 2, 3, 4], ended: [1, 2, 3, 4] });
+  c.put('metrics.loss', { rows: [1, 2, 4], values: [0.5, null, 0.25] });
+  const shown = () => [0, 1, 2, 3].map(row => c.value('metrics.loss', row)), order = key => c.order(null, [key]).map(row => c.id[row]).join('');
+  assert.deepEqual(shown(), [0.5, NaN, undefined, 0.25]);
+  assert.deepEqual([order('metrics.loss'), order('-metrics.loss')], ['dacb', 'adcb']);
+  assert.deepEqual([c.set('metrics.loss', 2, NaN), c.set('metrics.loss', 2, NaN), c.set('metrics.loss', 1, null), c.set('metrics.loss', 1, undefined), c.set('metrics.loss', 3, 'NaN')], [true, false, true, false, true]);
+  assert.deepEqual(shown(), [0.5, undefined, NaN, NaN]);
+  assert.equal(c.set('metrics.loss', 2, 7), true);
+  for (let n = 5; n < 200; n++) c.merge({ number: [n], id: ['r' + n], name: ['x'], status: ['running'], started: [n], ended: [null] });
+  assert.deepEqual(shown(), [0.5, undefined, 7, NaN]);
+  c.set('metrics.loss', 0, 'best');
+  assert.deepEqual(shown(), ['best', undefined, '7', 'NaN']);
 });

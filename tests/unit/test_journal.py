@@ -752,6 +752,6 @@ def test_a_forked_child_goes_on_with_a_curve_in_its_own(mapped):
 
 
 def test_what_was_measured_before_keeps_its_time(journal):
-    journal.lane("run").log_at({"loss": 0.5}, 3, 1000.0)
+    journal.lane("run").log({"loss": 0.5}, 3, 1000.0)
     (record,) = records(journal)
     assert (record.steps, record.times, record.columns) == ([3], [1000.0], [[0.5]])

@@ -424,3 +424,18 @@ def test_hostile_names_come_back_as_they_are(ask, store, writer):
 def test_a_run_with_an_odd_id_is_found(ask, store, writer):
     store.write(Teller(store, "other").batch(RunStarted("run 1?#<é>", T, "x")))
     assert answer(ask.get("/api/run/run%201%3F%23%3C%C3%A9%3E"))["id"] == "run 1?#<é>"
+
+
+def test_a_run_whose_name_nobody_can_see_is_called_by_its_id(ask, writer):
+    for number, name in enumerate((" ", "\u200b\t", "\u00a0a")):
+        writer.tell(started(f"run-{number}-and-more", name=name, experiment="e"))
+    listed = answer(ask.get("/api/runs"))["runs"]
+    told = dict(zip(listed["id"], listed["name"], strict=True))
+    assert told == {"run-0-and-more": "run-0-and-mo", "run-1-and-more": "run-1-and-mo", "run-2-and-more": "\u00a0a"}
+    assert {answer(ask.get(f"/api/run/{run}"))["name"] for run in told} == set(told.values())
+
+
+def test_what_comes_live_is_as_its_column_says_it():
+    from autotrack.server.answers import measured
+
+    assert measured({"none": None, "big": 2**60, "text": "good", "n": 1}) == {"none": "None", "big": str(2**60), "text": "good", "n": 1}

@@ -399,7 +399,7 @@ class MemoryBackend:
                 return run.summary[field.name]
             return getattr(run.stats(field.name), field.statistic) if field.name in run.points else None
         ended = self._ended(run)
-        derived = {"status": self._status(run), "ended": ended, "duration": None if ended is None else ended - run.started}
+        derived = {"status": self._status(run), "ended": ended, "duration": None if ended is None else max(0.0, ended - run.started)}
         return derived[field.name] if field.name in derived else getattr(run, field.name)
 
 

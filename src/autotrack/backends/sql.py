@@ -27,7 +27,7 @@ ATTRIBUTES = {
     "error": "r.error",
     "started": "r.started_ms / 1000.0",
     "ended": f"({ENDED}) / 1000.0",
-    "duration": f"({ENDED} - r.started_ms) / 1000.0",
+    "duration": f"max(0.0, ({ENDED} - r.started_ms) / 1000.0)",
     "parent": "r.parent_uid",
     "kind": "r.kind",
     "session": "r.session",

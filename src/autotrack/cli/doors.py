@@ -195,8 +195,17 @@ def chosen_run(reference: str | None, last: bool) -> RunView:
         return find_run(reference)
     newest = search_runs(limit=1)
     if not newest:
-        raise RunNotFound("the store holds no run yet")
+        raise RunNotFound(why_empty())
     return get_run(newest[0].id)
+
+
+def why_empty() -> str:
+    """Why a store shows no run, and what to do."""
+    from autotrack.search import search_runs
+
+    if search_runs(limit=1, deleted=True):
+        return "all runs are deleted: autotrack ls --deleted shows them, autotrack rm --undo brings them back"
+    return "no run was recorded yet: autotrack run train.py"
 
 
 def newest_runs(most: int = 200) -> Sequence[RunView]:

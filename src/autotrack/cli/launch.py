@@ -64,6 +64,10 @@ def run(ctx: click.Context, experiment: str | None, uri: str | None) -> None:
         environment["AUTOTRACK_URI"] = uri
     try:
         is_off = load(experiment=experiment, uri=uri).disabled
+        if uri is not None:
+            from autotrack.backends.opening import check  # a start without it is quicker
+
+            check(uri)
     except SettingsError as error:
         if experiment is not None or uri is not None:
             raise

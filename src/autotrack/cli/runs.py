@@ -9,7 +9,7 @@ import click
 from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.details import print_comparison, print_console, print_run
-from autotrack.cli.doors import chosen_run, complete_experiment, complete_run, find_run, prints, store
+from autotrack.cli.doors import chosen_run, complete_experiment, complete_run, find_run, prints, store, why_empty
 from autotrack.cli.listing import folded, narrowed, print_folds, print_runs, spoken_of
 from autotrack.cli.rows import flat_run, fold_as_dict, points, run_as_dict, whole_run
 from autotrack.errors import AutotrackError
@@ -44,7 +44,7 @@ def ls(filter: str, limit: int, unfold: bool, experiment: str | None, deleted: b
     elif form == "csv":
         printing.print_csv([flat_run(line.first) | {"runs": len(line.runs)} for line in lines])
     elif not lines:
-        click.echo("No run fits." if query else "No run was recorded yet: autotrack run train.py", err=True)
+        click.echo("No run fits." if query else why_empty().capitalize(), err=True)
     else:
         print_folds(printing.console(), lines)
         if more:

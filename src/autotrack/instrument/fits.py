@@ -21,6 +21,7 @@ from weakref import WeakSet
 from autotrack.guard import guard, guarded
 from autotrack.recording import runs
 from autotrack.recording.endings import Outcome, outcome_of
+from autotrack.recording.journal import Pen
 from autotrack.recording.runs import Run
 from autotrack.recording.tracker import tracker
 from autotrack.values import Scalar, Status
@@ -109,7 +110,7 @@ class Voice:
         self._told: set[str] = set()
         self._unsaid: dict[str, Any] = {}  # parameters that are None: an engine may still know better
         self._every = max(1, tracker().settings.every_n_steps)
-        self.log: Callable[[Mapping[str, Any], int], None] = run.pen() if self._every == 1 else self._thinned
+        self.log: Pen = run.pen() if self._every == 1 else self._thinned
 
     def params(self, values: Mapping[str, Any], *, engine: bool) -> None:
         said = {}
@@ -125,14 +126,9 @@ class Voice:
         if said:
             self.run.note_params(said)
 
-    def _thinned(self, metrics: Mapping[str, Any], step: int) -> None:
-        if step % self._every == 0:
-            self.run.log(metrics, step)
-
-    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
-        """As ``log``, of what was measured before now: at ``at``, in UTC seconds."""
-        if step % self._every == 0:
-            self.run.log_at(metrics, step, at)
+    def _thinned(self, metrics: Mapping[str, Any], step: int | None, at: float | None = None) -> None:
+        if step is None or step % self._every == 0:
+            self.run.pen()(metrics, step, at)
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """As ``log``, of one float."""
@@ -229,16 +225,13 @@ class Fit:
         voice = self._voice
         if voice is None:
             return
-        if at is None:
-            voice.log(metrics, step)
-        else:
-            voice.log_at(metrics, step, at)
+        voice.log(metrics, step, at)
         if inferred and not voice.inferred:
             voice.inferred = True
             voice.run.set_tags({"autotrack.steps": "inferred"})
 
-    def pen(self) -> Callable[[Mapping[str, Any], int], None]:
-        """What ``log`` does, without its way there: ``say(metrics, step)``, for who is guarded himself and logs at every step."""
+    def pen(self) -> Pen:
+        """What ``log`` does, without its way there: ``say(metrics, step, at)``, for who is guarded himself and logs at every step."""
         voice = self._voice
         return _unsaid if voice is None else voice.log
 
@@ -442,7 +435,7 @@ class Fit:
             voice.run.resume()
 
 
-def _unsaid(_metrics: Mapping[str, Any], _step: int) -> None:
+def _unsaid(_metrics: Mapping[str, Any], _step: int | None, _at: float | None = None) -> None:
     """What a silent fit logs."""
 
 

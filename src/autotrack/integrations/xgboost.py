@@ -40,6 +40,7 @@ CV = ("xgboost.training:cv", "xgboost:cv")
 NUMBERED = re.compile(r"validation_\d+")  # how XGBoost's scikit-learn estimators name the sets of `eval_set`
 MOST_FEATURES = 200
 MOST_NAMES = 1_000
+APART_S = 0.02  # so long a short round waits to be told with others: telling it alone costs 5 µs, for nothing of it is in the cache
 
 # Two names for one parameter: as the booster's configuration has it, and what else may be typed.
 ALIASES = {
@@ -76,7 +77,10 @@ def train(fit: Fit, call: Call) -> Observed:
     if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
         call.prepend("callbacks", curves)  # first: XGBoost stops asking at the first callback that returns True
 
-    booster: Booster = yield
+    try:
+        booster: Booster = yield
+    finally:
+        curves.tell()
 
     config = json.loads(booster.save_config())
     fit.params(resolved(config, told))
@@ -98,7 +102,10 @@ def cv(fit: Fit, call: Call) -> Observed:
     if call["callbacks"] is None or isinstance(call["callbacks"], list | tuple):
         call.prepend("callbacks", curves)
 
-    yield
+    try:
+        yield
+    finally:
+        curves.tell()
 
     fit.summary(curves.summary(call["dtrain"].num_row()))
     if curves.booster is not None and stops_early(call):
@@ -106,14 +113,14 @@ def cv(fit: Fit, call: Call) -> Observed:
 
 
 class Curves(TrainingCallback):
-    """Record what XGBoost evaluates in each round, as ``{data set}/{metric}``."""
+    """Record what XGBoost evaluates in each round, as ``{data set}/{metric}``: as rounds come, several of short ones at a time."""
 
     def __init__(self, fit: Fit, names: Mapping[str, str], *, goes_on: bool) -> None:
         self._say = fit.pen()
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
-        self._began = self._before = time.perf_counter()
-        self._newest: dict[str, Any] = {}  # one for all rounds
+        self._began = self._before = self._told = time.perf_counter()
+        self._untold: list[tuple[int, float, list[Any]]] = []  # rounds: number, when it ended, the value of each curve
         self._goes_on = goes_on  # with a booster that had rounds before
         self._start = 0  # how many
         self._rounds = 0
@@ -145,18 +152,29 @@ class Curves(TrainingCallback):
     def _record(self, _model: Any, epoch: int, _evals_log: Any) -> bool:
         try:
             now = time.perf_counter()
-            newest = self._newest
-            for key, values in self._keys:
-                newest[key] = value = values[-1]
-                if type(value) is tuple:  # of xgboost.cv: mean, std
-                    newest[key], newest[f"{key}_std"] = value
-            newest["time/round_s"] = now - self._before
-            self._before = now
+            self._untold.append((epoch, now, [values[-1] for _, values in self._keys]))
             self._rounds += 1
-            self._say(newest, self._start + epoch)
+            if now - self._told >= APART_S or self._rounds == 1:
+                self.tell()
         except Exception as error:  # noqa: BLE001 - at every round, where a guard would be felt; see guard.failed
             failed("recording a round", error)
         return False  # only True stops the training
+
+    @guarded
+    def tell(self) -> None:
+        """Log the rounds that are not told yet, each with the time when it ended."""
+        untold, self._untold = self._untold, []
+        names, row = [key for key, _ in self._keys], dict[str, Any]()
+        self._told = time.perf_counter()
+        zero = time.time() - self._told
+        for epoch, ended, values in untold:
+            for key, value in zip(names, values, strict=True):
+                row[key] = value
+                if type(value) is tuple:  # of xgboost.cv: mean, std
+                    row[key], row[f"{key}_std"] = value
+            row["time/round_s"] = ended - self._before
+            self._before = ended
+            self._say(row, self._start + epoch, zero + ended)
 
     def summary(self, rows: int) -> dict[str, Any]:
         """How many rounds ran in this call, and how fast."""

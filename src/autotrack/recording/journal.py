@@ -60,6 +60,12 @@ _Keys = tuple[str, ...]
 _Known = tuple[int, Callable[..., None], float, Segment, mmap.mmap, float]
 
 
+class Pen(Protocol):
+    """``Lane.log``."""
+
+    def __call__(self, metrics: Mapping[str, Any], step: int | None, at: float | None = None, /) -> None: ...
+
+
 class Lane:
     """What one run logs with. ``steps`` counts for calls that name no step."""
 
@@ -74,8 +80,8 @@ class Lane:
         self.segment: Segment | None = None  # whose sets are known
         self.dropped = 0  # calls for which there was no room, not yet noted
 
-    def log(self, metrics: Mapping[str, Any], step: int | None) -> None:
-        """Record metrics at a step; None is the next one. Nested mappings are flattened with ``/``.
+    def log(self, metrics: Mapping[str, Any], step: int | None, at: float | None = None) -> None:
+        """Record metrics at a step; None is the next one. Nested mappings are flattened with ``/``. ``at``: when, in UTC seconds, if not now.
 
         Raises: TypeError, naming the key and the type of what is not one number; for a step that is no whole number of 64 bits.
         A call that raises has recorded nothing and counted no step.
@@ -90,7 +96,7 @@ class Lane:
             known = self._known.get(keys)
             self._last = keys, known
         if known is None:
-            self._slow(metrics, step)
+            self._slow(metrics, step, at)
             return
         size, pack_into, first, segment, memory, base = known
         values: Collection[Any] = metrics.values()
@@ -102,7 +108,7 @@ class Lane:
             if not is_plain:
                 frozen = _frozen(values)
                 if frozen is None:
-                    self._slow(metrics, step)
+                    self._slow(metrics, step, at)
                     return
                 values = frozen
         else:
@@ -110,20 +116,20 @@ class Lane:
                 if type(value) is not float:
                     frozen = _frozen(values)
                     if frozen is None:
-                        self._slow(metrics, step)
+                        self._slow(metrics, step, at)
                         return
                     values = frozen
                     value = frozen[0]
                     break
         if step is None:
             step = next(self._steps)
-        now = time()
+        now = time() if at is None else at
         is_settled = False
         try:
             # Reserve first, then look: no call and no jump within the line. One line, for a tracer runs between lines.
             segment.off = end = (off := segment.off) + size
             if end > segment.limit:
-                self._refused(segment, off, metrics, step)
+                self._refused(segment, off, metrics, step, now)
                 is_settled = True
                 return
             if size == _ONE:  # without a tuple of arguments to be made
@@ -137,7 +143,7 @@ class Lane:
         finally:
             if not is_settled:  # whatever it was, Ctrl-C too
                 self._journal._spoil(segment, off, size)
-        self._slow(dict(metrics), step)  # says what is wrong with it
+        self._slow(dict(metrics), step, at)  # says what is wrong with it
 
     def curve(self, key: str) -> Callable[[float, int], float]:
         """A way in for one metric, where each microsecond counts: ``say(value, step)`` is ``log({key: value}, step)`` of a float.
@@ -170,18 +176,14 @@ class Lane:
 
         return say
 
-    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
-        """As ``log``, of floats that were measured at ``at``, in UTC seconds."""
-        self._journal._place((self, tuple(metrics), list(metrics.values()), step, at))
-
-    def _refused(self, segment: Segment, off: int, metrics: Mapping[str, Any], step: int) -> None:
+    def _refused(self, segment: Segment, off: int, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """The segment is full, closed, or the parent's: nothing is at ``off`` or beyond it."""
         journal = self._journal
         with journal._lock:
             segment.stop = min(segment.stop, off)
-        self._slow(metrics, step)
+        self._slow(metrics, step, at)
 
-    def _slow(self, metrics: Mapping[str, Any], step: int | None) -> None:
+    def _slow(self, metrics: Mapping[str, Any], step: int | None, at: float | None = None) -> None:
         journal = self._journal
         if journal.is_full:
             if step is None:
@@ -193,7 +195,7 @@ class Lane:
         flat = {key: value if _is_on_device(value) else journal._number(key, value) for key, value in _flattened(metrics).items()}
         if step is None:
             step = next(self._steps)
-        now = time()
+        now = time() if at is None else at
         for start in range(0, len(flat), MOST_KEYS):
             part = flat if len(flat) <= MOST_KEYS else dict(list(flat.items())[start : start + MOST_KEYS])
             if any(map(_is_on_device, part.values())):

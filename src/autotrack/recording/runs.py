@@ -28,6 +28,7 @@ from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings, tables
 from autotrack.recording.checkpoints import Checkpoints
+from autotrack.recording.journal import Pen
 from autotrack.recording.place import experiment_here, host, in_child_process, in_notebook, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
 from autotrack.records import AnyRecord, ParamsSet, RunEnded, RunNoted, RunStarted, SummarySet, TagsSet, new_run_id
@@ -71,7 +72,7 @@ class Run:
         self._token: Token[Run | None] | None = None
         self._outer: Run | None = None
         self._announce: Callable[[], None] | None = None  # what is yet to be told, of a run that may turn out to be a decorator
-        self._log: Callable[[Mapping[str, Any], int | None], None] | None = None
+        self._log: Pen | None = None
         self._last_words: list[Callable[[], float | None]] = []
         self.claimed: set[str] = set()  # names of metrics that a fit logs
         self._checkpoints: Checkpoints | None = None
@@ -88,7 +89,7 @@ class Run:
         """
         (self._log or self._lane())(metrics, step)
 
-    def pen(self) -> Callable[[Mapping[str, Any], int | None], None]:
+    def pen(self) -> Pen:
         """What ``log`` does with a step, without its way there: for who logs at every step of a training."""
         return self._log or self._lane()
 
@@ -96,11 +97,6 @@ class Run:
         """A way in for one metric whose every point is one float: ``say(value, step)``; it returns the time."""
         self._tell()
         return self._tracker.journal.lane(self.id).curve(key)
-
-    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
-        """Record metrics that were measured before now, at ``at`` in UTC seconds; their values are floats."""
-        self._tell()
-        self._tracker.journal.lane(self.id).log_at(metrics, step, at)
 
     def log_metric(self, key: str, value: Any, step: int | None = None) -> None:
         """Record one metric; see ``log``."""
@@ -410,7 +406,7 @@ class Run:
         if announce is not None:
             announce()
 
-    def _lane(self) -> Callable[[Mapping[str, Any], int | None], None]:
+    def _lane(self) -> Pen:
         self._tell()
         self._log = self._tracker.journal.lane(self.id, self._steps).log
         return self._log
@@ -473,9 +469,6 @@ class SilentRun(Run):
         """Nothing."""
 
     def note_made(self, write: Callable[[Path], object], name: str, *, kind: str, step: int | None = None) -> None:
-        """Nothing."""
-
-    def log_at(self, metrics: Mapping[str, Any], step: int, at: float) -> None:
         """Nothing."""
 
     @property

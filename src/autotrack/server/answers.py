@@ -58,8 +58,8 @@ def exact(value: Any) -> Any:
 
 
 def measured(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of metrics for columns: as of params, but NaN is null: neither is a place on an axis."""
-    return {key: value if value != value else exact(value) for key, value in metrics.items()}
+    """Values of metrics for columns, as ``column`` gives them: NaN is null, and None a word."""
+    return {key: value if value != value else "None" if value is None else exact(value) for key, value in metrics.items()}
 
 
 def word(value: Any) -> str:
@@ -102,6 +102,7 @@ def briefs(numbers: Sequence[int], columns: Sequence[Column]) -> dict[str, list[
         else:
             values = dict(zip(found.numbers, found.values, strict=True))
             made[name] = [values.get(number) for number in numbers]
+    made["name"] = [shown(*one) for one in zip(made["name"], made["id"], strict=True)]
     alike = zip(made["kind"], made.pop("session"), made.pop("call_site"), made["parent"], made["experiment"], strict=True)
     made["fold"] = [fold(*one) for one in alike]
     return made
@@ -116,7 +117,13 @@ def brief(run: RunView) -> dict[str, Any]:
     """A run in short."""
     same = fold(run.kind, run.session, run.call_site, run.parent_id, run.experiment)
     taken = {name: getattr(run, name) for name in ("number", "id", "name", "experiment", "status", "error", "started", "ended")}
+    taken["name"] = shown(run.name, run.id)
     return {**taken, "parent": run.parent_id, "kind": run.kind, "host": run.host, "deleted": run.deleted, "fold": same}
+
+
+def shown(name: str | None, run_id: str) -> str:
+    """A run's name; of one that nobody could see or click, the start of its id."""
+    return name if name and any(one.isprintable() and not one.isspace() for one in name) else run_id[:12]
 
 
 def fold(kind: str, session: str, call_site: str, parent: str | None, experiment: str) -> str:

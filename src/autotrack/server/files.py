@@ -82,6 +82,8 @@ def picture_type(start: bytes) -> str | None:
 
 def rows_of(content: bytes, artifact: ArtifactView) -> dict[str, Any] | None:
     """The first rows of a table of JSON lines or of CSV; None if it is not one."""
+    if not content.strip():
+        return {"shown": "table", "columns": [], "rows": [], "total": 0, "cut": False}
     is_cut = len(content) > TABLE
     text = content[:TABLE].decode("utf-8", errors="replace")
     lines = text.splitlines()

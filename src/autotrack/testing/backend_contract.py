@@ -632,6 +632,12 @@ class BackendContract:
         assert column("run", "experiment")["c"] == "digits/deep"
         assert column("run", "status")["c"] == "interrupted"
 
+    def test_a_clock_that_was_set_back_makes_no_negative_duration(self, store: Backend, writer: Teller) -> None:
+        writer.tell(started("r", T), RunEnded("r", T - 60, "finished"), started("open", T))
+        assert (store.run("r").ended, store.run("r").duration_s) == (T - 60, 0)
+        found = store.table(parse("duration <= 0"), [Field("run", "duration"), Field("run", "id")])
+        assert [list(column.values) for column in found.columns] == [[0], ["r"]]
+
     def test_a_column_holds_only_the_runs_of_the_query(self, examples: Backend) -> None:
         table = examples.table(parse("params.lr = 0.1"), [Field("params", "lr"), Field("run", "name"), Field("metrics", "loss", "min")])
         assert [list(column.values) for column in table.columns] == [[0.1], ["alpha"], [1.0]]

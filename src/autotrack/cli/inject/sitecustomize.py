@@ -95,7 +95,10 @@ def observe() -> None:
     with guard("starting to observe"):
         import autotrack
 
-        autotrack.autolog()
+        try:
+            autotrack.autolog()
+        except autotrack.SettingsError as error:  # a store that nothing in this python knows
+            print(f"autotrack: {error}: the program runs unobserved", file=sys.stderr)  # noqa: T201
     give_back_names(set(sys.modules) - known)
 
 

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { setField, setTag } from './edits.js';
-import { ago, minus, moment, num, span, typed } from './format.js';
+import { ago, minus, moment, num, span, took, typed } from './format.js';
 import { html } from './html.js';
 import * as runs from './runs.js';
 import { go, link } from './state.js';
@@ -10,7 +10,7 @@ import { go, link } from './state.js';
 function shownText(column, row) {
   const { table } = runs, value = table.value(column, row);
   if (column === 'created' || column === 'ended') return value ? ago(value) : '';
-  if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? span(Date.now() / 1000 - table.created[row]) : '') : span(value);
+  if (column === 'duration') return value === undefined ? (table.status[row] === 'running' ? took(table.created[row]) : '') : span(value);
   if (column.startsWith('metrics.')) return num(value);
   const whole = typed(value);
   if (typeof value !== 'number' || whole.length < 9) return whole;

@@ -1,5 +1,5 @@
 // The runs of one experiment as columns. A run is a row; rows never move: filter and sort make arrays of row numbers.
-// A column is {values: Float64Array} (NaN: none) or {words: [...], codes: Int32Array} (-1: none). Knows no page and no server.
+// A column is {values: Float64Array, nan: Set} (NaN: none, or NaN itself where `nan` has the row) or {words: [...], codes: Int32Array} (-1: none). Knows no page and no server.
 
 const ROOM = 64;
 const FIELDS = ['name', 'status', 'error', 'started', 'ended', 'parent', 'kind', 'fold', 'host', 'experiment', 'notes'];
@@ -42,12 +42,12 @@ export class Columns {
   }
 
   put(name, given) {
-    const column = given.words ? { words: [...given.words], codes: new Int32Array(this.size + ROOM).fill(-1) } : { values: new Float64Array(this.size + ROOM).fill(NaN) };
+    const column = given.words ? { words: [...given.words], codes: new Int32Array(this.size + ROOM).fill(-1) } : { values: new Float64Array(this.size + ROOM).fill(NaN), nan: new Set() };
     given.rows.forEach((number, j) => {
       const row = this.byNumber.get(number);
       if (row === undefined) return;
       if (given.words) column.codes[row] = given.codes[j];
-      else column.values[row] = given.values[j] ?? NaN;
+      else place(column, row, given.values[j] ?? NaN);
     });
     this.columns.set(name, column);
   }
@@ -65,21 +65,19 @@ export class Columns {
       column.ranks = undefined;
       return true;
     }
-    if (Object.is(column.values[row], value)) return false;
-    column.values[row] = value ?? NaN;
-    return true;
+    return place(column, row, value);
   }
 
   // Any column by name, those every run has as well; undefined if it is not here.
   get(name) {
     if (TEXTS.has(name)) return { text: this[name] };
     if (name === 'created' || name === 'number' || name === 'ended') return { values: this[name] };
-    if (name === 'duration') return { values: this.created.map((start, i) => (this.ended[i] ? this.ended[i] - start : NaN)) };
+    if (name === 'duration') return { values: this.created.map((start, i) => (this.ended[i] ? Math.max(0, this.ended[i] - start) : NaN)) };
     return this.columns.get(name);
   }
 
   value(name, row) {
-    if (name === 'duration') return this.ended[row] ? this.ended[row] - this.created[row] : undefined;
+    if (name === 'duration') return this.ended[row] ? Math.max(0, this.ended[row] - this.created[row]) : undefined;
     return valueOf(this.get(name), row);
   }
 
@@ -123,12 +121,21 @@ export class Columns {
   }
 }
 
+// 'NaN' is one; null is no value. Returns whether it is another than before.
+function place({ values, nan }, row, value) {
+  const given = +(value ?? NaN), odd = given !== given && (value ?? null) !== null;
+  if (Object.is(values[row], given) && nan.has(row) === odd) return false;
+  values[row] = given;
+  nan[odd ? 'add' : 'delete'](row);
+  return true;
+}
+
 function valueOf(column, row) {
   if (!column) return undefined;
   if (column.text) return column.text[row];
   if (column.words) return column.codes[row] < 0 ? undefined : column.words[column.codes[row]];
   const v = column.values[row];
-  return v === null || v !== v ? undefined : v;
+  return v === v && v !== null || column.nan?.has(row) ? v : undefined;
 }
 
 // Texts in the order a person expects: `resnet9` before `resnet18`.
@@ -140,14 +147,14 @@ function grown(column, size) {
   if (cells.length >= size) return column;
   const more = column.values ? new Float64Array(size * 2).fill(NaN) : new Int32Array(size * 2).fill(-1);
   more.set(cells);
-  return column.values ? { values: more } : { ...column, codes: more };
+  return { ...column, [column.values ? 'values' : 'codes']: more };
 }
 
 function worded(column, size) {
   const words = [], codes = new Int32Array(size + ROOM).fill(-1), known = new Map();
   for (let row = 0; row < size; row++) {
     const v = column.values[row];
-    if (v !== v) continue;
+    if (v !== v && !column.nan.has(row)) continue;
     const word = String(v);
     if (!known.has(word)) known.set(word, words.push(word) - 1);
     codes[row] = known.get(word);

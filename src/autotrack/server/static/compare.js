@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { join } from './address.js';
 import { Grid } from './charts.js';
-import { delta, moment, num, span, typed } from './format.js';
+import { delta, moment, num, took, typed } from './format.js';
 import { html } from './html.js';
 import { lessIsBetter, sections } from './panels.js';
 import * as runs from './runs.js';
@@ -41,7 +41,7 @@ function Sheet({ got, ids }) {
   const flip = name => { const next = new Set(all); if (!next.delete(name)) next.add(name); setAll(next); };
   const [first] = sections(curves), above = first ? first.panels.slice(0, 3).flatMap(p => p.keys) : [], below = curves.filter(key => !above.includes(key));
   return html`<div class="compare pane" tabindex="-1">${above.length ? html`<${Grid} only=${ids} keys=${above} />` : null}<div class="card scrolls-x"><table><thead><tr><td></td>${got.runs.map((r, i) => html`<${Column} key=${r.id} run=${r} base=${i === base} />`)}</tr></thead>
-    <tbody><${Row} name="status" cells=${got.runs.map(r => html`<span class=${'st ' + r.status}>${r.status}</span>`)} /><${Row} name="started" cells=${got.runs.map(r => moment(r.started))} /><${Row} name="duration" cells=${got.runs.map(r => (r.ended ? span(r.ended - r.started) : ''))} /></tbody>
+    <tbody><${Row} name="status" cells=${got.runs.map(r => html`<span class=${'st ' + r.status}>${r.status}</span>`)} /><${Row} name="started" cells=${got.runs.map(r => moment(r.started))} /><${Row} name="duration" cells=${got.runs.map(r => (r.ended ? took(r.started, r.ended) : ''))} /></tbody>
     ${got.sections.filter(s => s.rows.length).map(s => html`<${Section} key=${s.name} section=${s} base=${base} all=${s.name === 'metrics' ? !all.has(s.name) : all.has(s.name)} flip=${() => flip(s.name)} n=${got.runs.length} />`)}</table></div>
     ${below.length ? html`<${Grid} only=${ids} keys=${below} />` : null}</div>`;
 }

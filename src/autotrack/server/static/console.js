@@ -2,8 +2,9 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
-import { styled } from './ansi.js';
+import { shade, styled } from './ansi.js';
 import { html } from './html.js';
+import { dark } from './state.js';
 
 const EVERY_MS = 2000, MOST = 200_000; // characters
 
@@ -34,5 +35,5 @@ export function Console({ id, status }) {
   }, [state.text]);
   if (!state.known) return null;
   if (!state.text) return html`<p class="quiet">${state.problem || 'It printed nothing.'}</p>`;
-  return html`<pre class="console" ref=${box} tabindex="0" aria-label="console" onScroll=${e => { const el = e.target; el.dataset.end = el.scrollTop + el.clientHeight > el.scrollHeight - 20 ? 'yes' : 'no'; }}>${styled(state.text).map((p, i) => html`<span key=${i} class=${p.classes}>${p.text}</span>`)}</pre>`;
+  return html`<pre class="console" ref=${box} tabindex="0" aria-label="console" onScroll=${e => { const el = e.target; el.dataset.end = el.scrollTop + el.clientHeight > el.scrollHeight - 20 ? 'yes' : 'no'; }}>${styled(state.text).map((p, i) => html`<span key=${i} class=${p.classes} style=${p.colours && shade(p.colours, dark.value)}>${p.text}</span>`)}</pre>`;
 }

@@ -1,15 +1,24 @@
 // Tables of what is known of a run: metrics, parameters as a tree, environment.
 
 import { useState } from 'preact/hooks';
-import { delta, num, typed } from './format.js';
+import { copy } from './empty.js';
+import { count, delta, num, typed } from './format.js';
 import { html } from './html.js';
 import { lessIsBetter } from './panels.js';
 
 const MANY = 14;
+const LONG = 400, HEAD = 240; // characters of a value, beyond which it is folded, and of what is shown then
 const DEEP = 120; // characters of a name, beyond which it branches no more
 
+// A value as it was typed; a long one in short, until it is asked for.
+function Value({ value }) {
+  const [open, turn] = useState(false), text = typed(value);
+  if (text.length <= LONG) return text;
+  return html`<div class="long">${open ? text : text.slice(0, HEAD).replace(/[\ud800-\udbff]$/, '') + '…'} <button type="button" class="mini" aria-expanded=${open} onClick=${() => turn(!open)}>${open ? 'less' : `all ${count(text.length)} characters`}</button> <button type="button" class="mini" onClick=${() => copy(text, 'value copied')}>copy</button></div>`;
+}
+
 export function Pairs({ pairs }) {
-  return html`<table class="kv"><tbody>${pairs.map(([key, value]) => html`<tr key=${key}><th>${key}</th><td>${typed(value)}</td></tr>`)}</tbody></table>`;
+  return html`<table class="kv"><tbody>${pairs.map(([key, value]) => html`<tr key=${key}><th>${key}</th><td><${Value} value=${value} /></td></tr>`)}</tbody></table>`;
 }
 
 // last, least and greatest of each; against the baseline if there is one.
@@ -48,7 +57,7 @@ function branches(keys, start) {
 }
 
 function Branch({ run, base, differ, found, start, most, wide }) {
-  return html`${found.leaves.length ? html`<table class="kv"><tbody>${found.leaves.slice(0, most).map(key => html`<tr key=${key} class=${differ(key) ? 'differs' : ''}><th title=${key}>${key.slice(start)}</th><td>${run.params_before[key] ? html`<s class="note" title="set earlier">${run.params_before[key].map(typed).join(', ')}</s> ` : null}${typed(run.params[key])}${differ(key) ? html` <span class="note">baseline ${typed(base.params[key]) || 'none'}</span>` : null}</td></tr>`)}</tbody></table>` : null}
+  return html`${found.leaves.length ? html`<table class="kv"><tbody>${found.leaves.slice(0, most).map(key => html`<tr key=${key} class=${differ(key) ? 'differs' : ''}><th title=${key}>${key.slice(start)}</th><td>${run.params_before[key] ? html`<s class="note" title="set earlier"><${Value} value=${run.params_before[key].map(typed).join(', ')} /></s> ` : null}<${Value} value=${run.params[key]} />${differ(key) ? html` <span class="note">baseline ${key in base.params ? html`<${Value} value=${base.params[key]} />` : 'none'}</span>` : null}</td></tr>`)}</tbody></table>` : null}
     ${found.boughs.length ? html`<div class="tree-facts">${found.boughs.map(([part, below]) => html`<details key=${part} open=${wide || below.length <= 6 || below.some(differ)}><summary>${part} <em class="note">${below.length}</em></summary>
       <${Branch} run=${run} base=${base} differ=${differ} found=${branches(below, start + part.length + 1)} start=${start + part.length + 1} most=${Infinity} wide=${wide} /></details>`)}</div>` : null}`;
 }
@@ -59,5 +68,5 @@ export function Tree({ value }) {
   if (!entries.length) return html`<p class="quiet">none</p>`;
   return html`<div class="tree-facts">${entries.map(([key, v]) => (v !== null && typeof v === 'object' && Object.keys(v).length
     ? html`<details key=${key} open=${Object.keys(v).length <= 6}><summary>${key} <em class="note">${Object.keys(v).length}</em></summary><${Tree} value=${v} /></details>`
-    : html`<div key=${key} class="leaf"><span class="note">${key}</span> <span>${typed(v)}</span></div>`))}</div>`;
+    : html`<div key=${key} class="leaf"><span class="note">${key}</span> <span><${Value} value=${v} /></span></div>`))}</div>`;
 }

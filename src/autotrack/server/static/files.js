@@ -37,6 +37,7 @@ function Preview({ run, name, digest }) {
   if (got.shown === 'image') return html`<a href=${got.src} target="_blank" rel="noopener"><img class="picture" src=${got.src} alt=${name} loading="lazy" /></a>`;
   if (got.shown === 'table') return html`<${Sheet} table=${got} name=${name} />`;
   if (/\.(diff|patch)$/.test(name)) return html`<${Diff} text=${got.text} />`;
+  if (!got.text) return html`<p class="quiet">an empty file</p>`;
   return html`<pre class="text-file" tabindex="0">${got.text}${got.cut ? '\n… there is more' : ''}</pre>`;
 }
 
@@ -59,12 +60,15 @@ export function Bars({ rows, by, signed = false, pick = null }) {
 }
 
 function Plain({ table }) {
-  const [by, setBy] = useState(null), [more, setMore] = useState(false), rows = by === null ? table.rows : [...table.rows].sort((a, b) => order(a[by.column], b[by.column]) * (by.down ? -1 : 1)), some = rows.slice(0, more ? MOST : 25);
+  const [by, setBy] = useState(null), [more, setMore] = useState(false), rows = by === null ? table.rows : [...table.rows].sort((a, b) => order(a[by.column], b[by.column], by.down ? -1 : 1)), some = rows.slice(0, more ? MOST : 25);
   const numeric = table.columns.map((_, i) => table.rows.some(row => typeof row[i] === 'number'));
-  return html`<div class="plain" tabindex="0"><table><thead><tr>${table.columns.map((c, i) => html`<th key=${i} class=${numeric[i] ? 'num' : ''} aria-sort=${by && by.column === i ? (by.down ? 'descending' : 'ascending') : 'none'}><button type="button" onClick=${() => setBy({ column: i, down: !(by && by.column === i && by.down) })}>${c}${by && by.column === i ? (by.down ? ' ↓' : ' ↑') : ''}</button></th>`)}</tr></thead>
-    <tbody>${some.map((row, k) => html`<tr key=${k}>${row.map((v, i) => html`<td key=${i} class=${numeric[i] ? 'num' : ''}>${typeof v === 'number' ? num(v) : typed(v)}</td>`)}</tr>`)}</tbody></table></div>
+  return html`${table.columns.length ? html`<div class="plain" tabindex="0"><table><thead><tr>${table.columns.map((c, i) => html`<th key=${i} class=${numeric[i] ? 'num' : ''} aria-sort=${by && by.column === i ? (by.down ? 'descending' : 'ascending') : 'none'}><button type="button" onClick=${() => setBy({ column: i, down: !(by && by.column === i && by.down) })}>${c}${by && by.column === i ? (by.down ? ' ↓' : ' ↑') : ''}</button></th>`)}</tr></thead>
+    <tbody>${some.map((row, k) => html`<tr key=${k}>${row.map((v, i) => html`<td key=${i} class=${numeric[i] ? 'num' : ''}>${typeof v === 'number' ? num(v) : typed(v)}</td>`)}</tr>`)}</tbody></table></div>` : null}
+    ${rows.length ? null : html`<p class="quiet">no rows</p>`}
     ${some.length < Math.min(rows.length, MOST) ? html`<button type="button" class="more" onClick=${() => setMore(true)}>show ${Math.min(rows.length, MOST)} rows</button>` : null}
     ${table.cut || more && rows.length > MOST ? html`<p class="quiet">the first ${count(Math.min(rows.length, MOST))}${table.total ? ' of ' + count(table.total) : ''} rows; save the file for all</p>` : null}`;
 }
 
-const order = (a, b) => (a === null || a === undefined ? 1 : b === null || b === undefined ? -1 : typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true }));
+// What is no value, or no number, comes last either way.
+const none = v => v === null || v === undefined || v === 'NaN';
+const order = (a, b, way) => (none(a) || none(b) ? none(a) - none(b) : way * (typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true })));

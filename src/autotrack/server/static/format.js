@@ -48,7 +48,8 @@ export function span(seconds) {
   return Math.round(seconds / 86400) + ' d';
 }
 
-export const ago = (time, now = Date.now() / 1000) => (now - time < 5 ? 'just now' : span(Math.max(0, now - time)) + ' ago');
+export const took = (from, to = Date.now() / 1000) => span(Math.max(0, to - from)); // a clock may have been set back
+export const ago = (time, now = Date.now() / 1000) => (now - time < 5 ? 'just now' : span(now - time) + ' ago');
 
 export function moment(time) {
   const d = new Date(time * 1000), two = n => String(n).padStart(2, '0');

@@ -3,7 +3,7 @@
 import { useEffect } from 'preact/hooks';
 import * as api from './api.js';
 import { Teach } from './empty.js';
-import { ago, count, plural, span } from './format.js';
+import { ago, count, plural, took } from './format.js';
 import { html } from './html.js';
 import * as runs from './runs.js';
 import { at, elsewhere, go, link, signal } from './state.js';
@@ -77,5 +77,5 @@ export function Home() {
 function Brief({ run }) {
   const to = { ...elsewhere, e: run.experiment, tab: 'run', run: run.id }, running = run.status === 'running';
   return html`<li><a href=${link(to)} onClick=${follow(to)}><span class=${'st ' + run.status}><span class="hid">${run.status}</span></span><b>${run.name}</b><span class="note">${run.experiment}</span>
-    <em>${running ? 'for ' + span(Date.now() / 1000 - run.started) : ago(run.ended || run.started)}</em></a>${run.error ? html`<code class="bad">${run.error}</code>` : null}</li>`;
+    <em>${running ? 'for ' + took(run.started) : ago(run.ended || run.started)}</em></a>${run.error ? html`<code class="bad">${run.error}</code>` : null}</li>`;
 }

@@ -23,11 +23,11 @@ function column(name) {
   const cells = of ? [] : cellsOf(group, key);
   data.compare.runs.forEach((run, i) => {
     const stats = of && data.stats[run.id][of[1]], value = of ? stats && stats[place] : cells[i];
-    if (value === undefined || !here(value)) return;
+    if (value === undefined || (of && value === null && place > 4) || !here(value)) return; // NaN has no least
     rows.push(run.number);
     values.push(value);
   });
-  if (group === 'metrics' || values.every(v => typeof v === 'number' || v === 'NaN')) return { rows, values };
+  if (of || values.every(v => typeof v === 'number' || v === 'NaN')) return { rows, values };
   const words = [...new Set(values.map(typed))];
   return { rows, words, codes: values.map(v => words.indexOf(typed(v))) };
 }

@@ -66,7 +66,7 @@ function isolated(id) {
 export function listen() {
   addEventListener('keydown', e => {
     if ((e.ctrlKey || e.metaKey) && e.key.toLowerCase() === 'k') { e.preventDefault(); document.getElementById('q')?.focus(); return; }
-    if ((e.ctrlKey || e.metaKey) && e.key === 'p') { e.preventDefault(); import('./printing.js').then(it => it.printAll()); return; }
+    if ((e.ctrlKey || e.metaKey) && e.key === 'p') { e.preventDefault(); import('./printing.js').then(it => it.printAll(), () => print()); return; }
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
     const typing = e.target.closest?.('input:not([type=checkbox],[type=range]),select,textarea,[contenteditable]');
     if (typing) return;

@@ -12,19 +12,24 @@ import { at, dark, effect, elsewhere, flipTheme, go, help, link, listOpen, onlin
 
 // A view's module comes when it is first shown, or when the browser has time: the first screen waits for none but its own.
 let dress = null;
-const dressed = () => (dress ||= new Promise(done => {
-  const sheet = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: './more.css', onload: done, onerror: done });
+const dressed = () => (dress ||= new Promise((done, fail) => {
+  const sheet = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: './more.css', onload: done, onerror: fail });
   document.head.append(sheet);
 }));
 
 const idle = act => setTimeout(() => (globalThis.requestIdleCallback || setTimeout)(act), 3000);
 
+let away = false; // whether the server was gone while this page was open
+effect(() => { away ||= online.value === 'gone'; });
+
 function later(load, name) {
-  const there = signal(null);
-  const get = () => Promise.all([load(), dressed()]).then(([module]) => { there.value = module[name]; });
+  const there = signal(null), missed = signal(false);
+  const get = () => Promise.all([load(), dressed()]).then(([module]) => { there.value = module[name]; }, () => { missed.value = true; });
   const View = () => {
-    if (!there.value) { get(); return null; }
-    return html`<${there.value} />`;
+    if (there.value) return html`<${there.value} />`;
+    if (!missed.value) get();
+    else if (away && online.value === 'ok') location.reload(); // a page never asks again for a module that failed; the address has the rest
+    return null;
   };
   idle(get);
   return View;
@@ -81,7 +86,7 @@ function App() {
 }
 
 listen();
-idle(() => import('./printing.js'));
+idle(() => import('./printing.js').catch(() => {}));
 effect(() => { const name = at.e.value; untracked(() => runs.open(name)); });
 effect(() => { document.title = (tabHere() === 'run' && runs.ready.value ? runs.table.name[runs.byId(at.run.value)] + ' · ' : at.e.value ? at.e.value + ' · ' : '') + 'autotrack'; });
 render(html`<${App} />`, document.getElementById('app'));

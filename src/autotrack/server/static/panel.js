@@ -11,7 +11,7 @@ import { Menu } from './menu.js';
 import { hue } from './palette.js';
 import { isTrain, shown, split } from './panels.js';
 import * as runs from './runs.js';
-import { at, computed, cursor, dark, effect, go, hover, panelAt, signal, turn, untracked } from './state.js';
+import { at, computed, cursor, dark, effect, go, hover, panelAt, say, signal, turn, untracked } from './state.js';
 
 export const xKind = () => (at.x.value.startsWith('metrics.') ? 'metric' : at.x.value);
 export const xName = () => (xKind() === 'metric' ? bare(at.x.value) : xKind() === 'time' ? 'time' : xKind() === 'relative' ? 'seconds' : 'step');
@@ -198,7 +198,7 @@ class Curves {
   }
 }
 
-const takings = signal(null), fetchTakings = () => import('./export.js').then(it => { takings.value = it.Takings; });
+const takings = signal(null), fetchTakings = () => import('./export.js').then(it => { takings.value = it.Takings; }, () => say('The server does not answer.'));
 
 export function Panel({ title, keys, section, only }) {
   const box = useRef(), [note, tell] = useState({ state: 'wait' }), ids = only ? only.join() : '';

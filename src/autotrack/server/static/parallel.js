@@ -2,7 +2,8 @@
 
 import { ramp } from './palette.js';
 
-const PAD = { l: 64, r: 74, t: 44, b: 22 }, SHADES = 16, FAINT = 1500, PATH = 64, SLOW_MS = 24;
+const PAD = { l: 64, r: 74, t: 44, b: 22 }, MARK = 66, LEFT = 160, SMALL = '10.5px '; // the width of a mark, at most, and of the first axis' side
+const SHADES = 16, FAINT = 1500, PATH = 64, SLOW_MS = 24;
 export const spent = { frames: [], full: [] }; // read by benchmarks
 
 export class Parallel {
@@ -46,8 +47,9 @@ export class Parallel {
       this[name].height = Math.round(height * scale);
       this[name].getContext('2d').setTransform(scale, 0, 0, scale, 0, 0);
     }
+    this.left = this.dims.length ? Math.min(LEFT, width / 3, Math.max(PAD.l, this.widest(this.dims[0]) + 11)) : PAD.l;
     const n = this.dims.length, span = height - PAD.t - PAD.b;
-    this.xs = this.dims.map((_, j) => PAD.l + (n > 1 ? j / (n - 1) : .5) * (width - PAD.l - PAD.r));
+    this.xs = this.dims.map((_, j) => this.left + (n > 1 ? j / (n - 1) : .5) * (width - this.left - PAD.r));
     this.y = t => height - PAD.b - t * span;
     this.t = y => (height - PAD.b - y) / span;
     this.ts = this.dims.map(d => Float32Array.from(this.rows, row => d.at(row)));
@@ -56,6 +58,13 @@ export class Parallel {
     this.shuffle();
     this.faint();
     this.draw();
+  }
+
+  // The first axis has room for its marks.
+  widest({ marks }) {
+    const g = this.top.getContext('2d');
+    g.font = SMALL + getComputedStyle(this.box).fontFamily;
+    return Math.max(0, ...marks.map(m => g.measureText(m.text.slice(0, LEFT)).width));
   }
 
   // One fixed order in which any first part stands for the whole; the best tenth of the target comes last, so it lies on top.
@@ -104,7 +113,7 @@ export class Parallel {
     if (!this.mix) return;
     cancelAnimationFrame(this.job);
     this.limits = [...this.brush].map(([name, limits]) => [this.dims.findIndex(d => d.name === name), limits]);
-    const kept = this.mix.filter(k => this.keeps(k)), g = this.mid.getContext('2d'), began = performance.now(), alpha = kept.length > 3000 ? .3 : kept.length > 500 ? .45 : kept.length > 60 ? .7 : .9;
+    const kept = this.mix.filter(k => this.keeps(k)), g = this.mid.getContext('2d'), began = performance.now(), alpha = thin(kept.length);
     this.kept = kept;
     this.on.brushed(this.brush.size ? kept.length : null);
     g.clearRect(0, 0, this.w, this.h);
@@ -139,10 +148,31 @@ export class Parallel {
     g.globalAlpha = 1;
   }
 
-  // Axes, names, brushes and the run under the pointer: a layer of its own.
+  // For paper: all in the lowest layer, at once; a layer that is cleared while a browser prints comes out white and hides those below.
+  print() {
+    if (!this.mix) return;
+    this.layout();
+    cancelAnimationFrame(this.job);
+    const g = this.low.getContext('2d');
+    this.strokes(g, this.kept, 0, this.kept.length, thin(this.kept.length));
+    this.write(g);
+    this.mid.hidden = this.top.hidden = true;
+  }
+
+  unprint() {
+    this.mid.hidden = this.top.hidden = false;
+    this.layout();
+  }
+
   marks() {
-    const g = this.top.getContext('2d'), css = getComputedStyle(this.box), named = name => css.getPropertyValue('--' + name);
+    const g = this.top.getContext('2d');
     g.clearRect(0, 0, this.w, this.h);
+    this.write(g);
+  }
+
+  // Axes, names, brushes and the run under the pointer: a layer of its own.
+  write(g) {
+    const css = getComputedStyle(this.box), named = name => css.getPropertyValue('--' + name);
     if (this.hot >= 0) {
       g.strokeStyle = named('ink');
       g.lineWidth = 2.2;
@@ -150,7 +180,7 @@ export class Parallel {
       this.path(g, this.hot);
       g.stroke();
     }
-    const title = '600 11.5px ' + css.fontFamily, room = (this.w - PAD.l - PAD.r) / Math.max(1, this.dims.length - 1) - 12;
+    const title = '600 11.5px ' + css.fontFamily, room = (this.w - this.left - PAD.r) / Math.max(1, this.dims.length - 1) - 12;
     g.font = title;
     const lines = this.dims.some(d => g.measureText(d.title).width > room) ? 2 : 1; // names too long for one line stand in two, in turn
     this.dims.forEach((d, j) => {
@@ -167,10 +197,10 @@ export class Parallel {
       g.font = title;
       const name = cut(g, d.title, lines * (room + 12) - 12), half = g.measureText(name).width / 2 + 4;
       g.fillText(name, Math.max(half, Math.min(this.w - half, x)), lines === 1 ? 22 : j % 2 ? 32 : 16);
-      g.font = '10.5px ' + css.fontFamily;
+      g.font = SMALL + css.fontFamily;
       g.textAlign = lastAxis ? 'left' : 'right';
       for (const m of d.marks) {
-        const text = cut(g, m.text, 66), w = g.measureText(text).width, y = this.y(m.at);
+        const text = cut(g, m.text, j ? MARK : x - 11), w = g.measureText(text).width, y = this.y(m.at);
         g.fillStyle = named('paper');
         g.globalAlpha = .82;
         g.fillRect(lastAxis ? x + 5 : x - 9 - w, y - 7, w + 4, 14);
@@ -238,9 +268,11 @@ export class Parallel {
   }
 }
 
+const thin = n => (n > 3000 ? .3 : n > 500 ? .45 : n > 60 ? .7 : .9); // how opaque each of so many lines is
+
 function cut(g, text, room) {
-  if (g.measureText(text).width <= room) return text;
-  let n = text.length;
+  if (text.length <= room && g.measureText(text).width <= room) return text; // no letter is narrower than a pixel
+  let n = Math.min(text.length, Math.ceil(room));
   while (n > 3 && g.measureText('…' + text.slice(-n)).width > room) n--;
   return '…' + text.slice(-n);
 }

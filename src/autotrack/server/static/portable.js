@@ -6,7 +6,7 @@ import { join } from './address.js';
 import { Charts, Grid, Knobs } from './charts.js';
 import { Compare } from './compare.js';
 import { Metrics, Pairs, Params } from './facts.js';
-import { moment, plural, span } from './format.js';
+import { moment, plural, took } from './format.js';
 import { html } from './html.js';
 import { listen } from './keys.js';
 import { List } from './list.js';
@@ -19,7 +19,7 @@ const TABS = { charts: 'Charts', compare: 'What differs' }, one = told.runs.id.l
 function Run({ id }) {
   const it = run(id);
   return html`<${List} /><div class="pane" tabindex="-1"><h1>${it.name}</h1>
-    <p><span class=${'st ' + it.status}>${it.status}</span> <span class="note">${moment(it.started)}${it.ended ? ' · ' + span(it.ended - it.started) : ''}</span></p>
+    <p><span class=${'st ' + it.status}>${it.status}</span> <span class="note">${moment(it.started)}${it.ended ? ' · ' + took(it.started, it.ended) : ''}</span></p>
     ${it.error ? html`<pre class="bad">${it.error}</pre>` : null}
     <${Grid} only=${[id]} keys=${told.series.filter(s => s.run === id).map(s => s.key)} />
     <section class="card scrolls-x"><h2>Metrics</h2><${Metrics} run=${it} /></section>

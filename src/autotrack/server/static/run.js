@@ -11,7 +11,7 @@ import { remove, setField, setTag } from './edits.js';
 import { copy } from './empty.js';
 import { Metrics, Pairs, Params, Tree } from './facts.js';
 import { Files } from './files.js';
-import { ago, moment, plural, span } from './format.js';
+import { ago, moment, plural, took } from './format.js';
 import { html } from './html.js';
 import { List } from './list.js';
 import * as runs from './runs.js';
@@ -70,7 +70,7 @@ function Head({ run, status, name, row }) {
     <h1><i class="dot" style=${look ? { background: look.color } : {}}></i>${editing ? html`<${Edit} value=${name} label="name" done=${text => { setEditing(false); if (text !== null) setField(run.id, 'name', text); }} />`
       : html`<span class="prop">${name}<button type="button" class="pen" aria-label="rename" title="rename" onClick=${() => setEditing(true)}>✎</button></span>`}
       <span class=${'st ' + status}>${status}</span></h1>
-    <p class="note"><span title=${moment(run.started)}>${ago(run.started)}</span> · ${ended ? span(ended - run.started) : status === 'running' ? 'for ' + span(Date.now() / 1000 - run.started) : 'end unknown'}${run.experiment ? ' · ' + run.experiment : ''}${run.host ? ' · ' + run.host : ''}${run.user ? ' · ' + run.user : ''}${git.commit ? html` · git <code title=${git.commit}>${String(git.commit).slice(0, 8)}</code>${git.dirty ? ' with changes' : ''}` : null}${run.call_site ? html` · <code>${run.call_site}</code>` : null}</p>
+    <p class="note"><span title=${moment(run.started)}>${ago(run.started)}</span> · ${ended ? took(run.started, ended) : status === 'running' ? 'for ' + took(run.started) : 'end unknown'}${run.experiment ? ' · ' + run.experiment : ''}${run.host ? ' · ' + run.host : ''}${run.user ? ' · ' + run.user : ''}${git.commit ? html` · git <code title=${git.commit}>${String(git.commit).slice(0, 8)}</code>${git.dirty ? ' with changes' : ''}` : null}${run.call_site ? html` · <code>${run.call_site}</code>` : null}</p>
     ${status === 'lost' ? html`<p class="note">lost: its process ended without a word (killed, out of memory, power); what it had recorded is here.</p>` : null}
     <p class="acts"><button type="button" class=${'mini' + (ticked ? ' on' : '')} aria-pressed=${ticked} title="x" onClick=${() => runs.tick(run.id)}>${ticked ? 'ticked' : 'tick'}</button>
       <button type="button" class=${'mini' + (base ? ' on' : '')} aria-pressed=${base} title="b" onClick=${() => turn({ base: base ? '' : run.id })}>baseline</button>
@@ -90,7 +90,7 @@ function Fold({ name, title, n, shut = false, children }) {
 
 function Child({ run }) {
   const to = { run: run.id };
-  return html`<li><a href=${link(to)} onClick=${e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go(to); } }}><span class=${'st ' + run.status}><span class="hid">${run.status}</span></span><b>${run.name}</b><em>${run.ended ? span(run.ended - run.started) : run.status}</em></a></li>`;
+  return html`<li><a href=${link(to)} onClick=${e => { if (!e.ctrlKey && !e.metaKey) { e.preventDefault(); go(to); } }}><span class=${'st ' + run.status}><span class="hid">${run.status}</span></span><b>${run.name}</b><em>${run.ended ? took(run.started, run.ended) : run.status}</em></a></li>`;
 }
 
 function Tags({ run, row }) {

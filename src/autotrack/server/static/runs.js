@@ -168,7 +168,7 @@ function arrived(change) {
     const row = table.byId.get(brief.id);
     for (const group of ['params', 'tags', 'metrics']) for (const [key, value] of Object.entries(brief[group] || {})) {
       names[group].add(key);
-      table.set(`${group}.${key}`, row, group === 'metrics' && value === null ? null : flat(value));
+      table.set(`${group}.${key}`, row, group === 'metrics' && value === null ? NaN : flat(value));
     }
     changed = true;
   }
@@ -219,8 +219,8 @@ function summed(id, key, stats, names) {
   if (row === undefined) return false;
   names.metrics.add(key);
   names.curves.add(key);
-  let changed = table.set('metrics.' + key, row, stats[1]);
-  for (const [name, i] of STATS) changed = table.set(`metrics.${key}@${name}`, row, stats[i]) || changed;
+  let changed = table.set('metrics.' + key, row, stats[1] ?? NaN);
+  for (const [name, i] of STATS) changed = table.set(`metrics.${key}@${name}`, row, i === 1 || i === 3 ? stats[i] ?? NaN : stats[i]) || changed;
   return changed;
 }
 
