@@ -168,6 +168,7 @@ def test_a_parent_can_be_named(tracked):
         ({"params": 5}, TypeError),
         ({"tags": ["baseline"]}, TypeError),
         ({"tags": "baseline"}, TypeError),
+        ({"parent": 5}, TypeError),
         ({"parent": "baseline"}, RunNotFound),
         ({"parent": "01ARZ3NDEK"}, RunNotFound),
         ({"experiment": "a//b"}, SettingsError),
@@ -175,7 +176,7 @@ def test_a_parent_can_be_named(tracked):
     ids=str,
 )
 def test_where_starting_is_refused_no_run_is_left(tracked, wrong, error):
-    with pytest.raises(error, match=r"mapping|is no run id|is no name"):
+    with pytest.raises(error, match=r"mapping|is no run id|is no name|is a run or the id of one, not a int"):
         start_run("refused", **wrong)
     assert tracked.runs() == []
     assert current_run() is None

@@ -499,7 +499,7 @@ def start_run(
     the next plain ``start_run()`` is its child, and the end of the program ends it truthfully.
 
     Raises: RunNotFound if there is no run of ``run_id`` or ``parent`` is no id, SettingsError for an experiment that is no name,
-    TypeError for parameters or tags that are no mapping; then no run was started.
+    TypeError for parameters or tags that are no mapping and a parent that is no run; then no run was started.
     """
     frame = sys._getframe(1)
     call_site = site_of(frame)
@@ -537,8 +537,10 @@ def start_run(
 
 def _parent_id(parent: Run | RunView | str) -> str:
     """Its id; of what may be in no store yet only the form can be checked."""
-    if not isinstance(parent, str):
+    if isinstance(parent, Run | RunView):
         return parent.id
+    if not isinstance(parent, str):
+        raise TypeError(f"parent is a run or the id of one, not a {type(parent).__name__}")
     wanted = parent.strip().upper()
     if len(wanted) != ID_LENGTH or not (wanted.isascii() and wanted.isalnum()):
         raise RunNotFound(f"parent={parent!r} is no run id; one has {ID_LENGTH} characters")
