@@ -43,7 +43,7 @@ class RunList(list[RunView]):
         keys = sorted({key for row in rows for key in row} - set(ATTRIBUTES))
         frame = pd.DataFrame(rows, columns=[*ATTRIBUTES, *keys])
         for key in ("started", "ended"):
-            frame[key] = pd.to_datetime(frame[key], unit="s", utc=True)
+            frame[key] = pd.to_datetime(frame[key], unit="s", utc=True).dt.round("us")  # without the noise of large floats
         return frame
 
     @overload

@@ -88,7 +88,8 @@ class Series:
         """A frame with the columns ``step``, ``time`` (UTC) and ``value``."""
         import pandas as pd  # extra
 
-        return pd.DataFrame({"step": self.steps, "time": pd.to_datetime(self.times, unit="s", utc=True), "value": self.values})
+        times = pd.to_datetime(self.times, unit="s", utc=True).round("us")  # without the noise of large floats
+        return pd.DataFrame({"step": self.steps, "time": times, "value": self.values})
 
 
 class Reader(Protocol):

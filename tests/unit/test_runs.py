@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import copy
 import logging
 import os
+import pickle
 import sys
 import threading
 import types
@@ -523,11 +525,13 @@ def test_another_uri_is_another_store_and_open_runs_stay_in_theirs(store, tmp_pa
         a.log({"x": 1.0})
         with start_run("b") as b:
             pass
-    a._tracker.close()
+        a.log_text("a.txt", "in the store of a")
     assert [run.name for run in autotrack.search_runs()] == ["b"]
     assert b.status == "finished"
     autotrack.configure(uri=f"sqlite:///{tmp_path}/a/autotrack.db")
     assert [(run.name, run.status, run.metrics["x"]) for run in autotrack.search_runs()] == [("a", "finished", 1.0)]
+    assert autotrack.get_run(a.id).artifact("a.txt").read_text() == "in the store of a"
+    a._tracker.close()
     assert not store.exists()
 
 
@@ -570,3 +574,15 @@ def test_a_generator_that_ends_inside_another_block_leaves_that_run_current(trac
         autotrack.log({"x": 1.0})
     assert autotrack.current_run() is None
     assert {run.name for run in tracked.runs()} == {"generator", "block"}
+
+
+def test_what_holds_a_run_can_be_copied_and_is_told_why_it_cannot_be_pickled(tracked):
+    class Model:
+        pass
+
+    with start_run() as run:
+        model = Model()
+        model.run = run
+        assert copy.deepcopy(model).run is copy.copy(run) is run
+        with pytest.raises(TypeError, match=f"keep its id \\('{run.id}'\\) and go on with it by autotrack.start_run"):
+            pickle.dumps(run)

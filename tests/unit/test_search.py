@@ -95,6 +95,8 @@ def test_a_data_frame_has_a_column_for_every_key(three):
     assert frame["tags.team"].tolist() == ["nlp"] * 3
     assert str(frame["started"].dtype).startswith("datetime64")
     assert "UTC" in str(frame["started"].dtype)
+    assert (frame["started"].dt.nanosecond == 0).all()
+    assert (search_runs()[0].history("val/acc").to_pandas()["time"].dt.nanosecond == 0).all()
 
 
 # --- without one

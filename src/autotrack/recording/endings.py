@@ -108,6 +108,12 @@ def expect(tracker: Tracker) -> None:
             _exit.trackers.append(tracker)
 
 
+def awaited() -> list[Tracker]:
+    """The trackers of this process that recorded something and are not closed."""
+    with _exit.lock:
+        return list(_exit.trackers) if _exit.pid == os.getpid() else []
+
+
 def before_exit(call: Callable[[], object]) -> None:
     """Have something called before the runs that are open are ended with the process, if any was."""
     if call not in _exit.calls:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from autotrack import values as kept
 from autotrack.artifacts import checked_name
@@ -363,6 +363,16 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self._name or self._stem} {self.id} {self._status}>"
+
+    def __copy__(self) -> Run:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Run:
+        """A model that holds its run is copied, the run is not."""
+        return self
+
+    def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError(f"a run stays in its process; keep its id ({self.id!r}) and go on with it by autotrack.start_run(run_id=...)")
 
     def _repr_html_(self) -> str | None:
         """The run as the store knows it by now; nothing but its ``repr`` where that cannot be asked."""

@@ -153,6 +153,9 @@ class Tracker:
         local = self.local
         if local is None or not local.is_dir():
             return
+        for other in endings.awaited():
+            if other is not self and other.settings.uri == self.settings.uri:  # ``configure`` went to another store and came back
+                other.flush(timeout_s)
         with guard("replaying what dead processes recorded"):
             replay(local / "journal", self.backend)
             recover(local / "staging", self.backend, self.artifacts)
