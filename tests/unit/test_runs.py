@@ -586,3 +586,22 @@ def test_what_holds_a_run_can_be_copied_and_is_told_why_it_cannot_be_pickled(tra
         assert copy.deepcopy(model).run is copy.copy(run) is run
         with pytest.raises(TypeError, match=f"keep its id \\('{run.id}'\\) and go on with it by autotrack.start_run"):
             pickle.dumps(run)
+
+
+def test_what_a_summary_leaves_out_is_said_also_after_another_warning(tracked, caplog):
+    with start_run() as run:
+        run.log_params({"a": 1})
+        run.log_params({"a": 2})
+        run.summary({"best": 0.9, "confusion": [[1, 2], [3, 4]]})
+    assert ["parameter 'a' was 1" in caplog.messages[0], "left out: confusion" in caplog.messages[1]] == [True, True]
+    assert tracked.run().metrics["best"] == 0.9
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "loss", [("loss", 1.0)]])
+def test_what_is_no_mapping_is_said_to_be_none(tracked, wrong):
+    with start_run() as run:
+        with pytest.raises(TypeError, match=f"metrics are a mapping from names to numbers, not a {type(wrong).__name__}"):
+            run.log(wrong)
+        if wrong is not None:
+            with pytest.raises(TypeError, match=f"a summary is a mapping from names to values, not a {type(wrong).__name__}"):
+                run.summary(wrong)

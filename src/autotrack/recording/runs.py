@@ -67,7 +67,7 @@ class Run:
         self._pid = os.getpid()
         self._steps = itertools.count()
         self._params: dict[str, str] = {}
-        self._warned = False
+        self._warned: set[str] = set()  # of what
         self._notes = ""
         self._token: Token[Run | None] | None = None
         self._outer: Run | None = None
@@ -107,10 +107,15 @@ class Run:
         self.log(metrics, step)
 
     def summary(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        """Set values that stand for the whole run: numbers, texts, booleans. Each wins over the last value of a metric of its name."""
+        """Set values that stand for the whole run: numbers, texts, booleans. Each wins over the last value of a metric of its name.
+
+        Other values are left out, with a warning.   Raises: TypeError if they are no mapping.
+        """
+        if values is not None and not kept.is_mapping(values):
+            raise TypeError(f"a summary is a mapping from names to values, not a {type(values).__name__}")
         said, left = kept.summary_values({**(values or {}), **more})
         if left:
-            self._warn_once(f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
+            self._warn_once("summary", f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
         if said:
             self._put(SummarySet(self.id, time.time(), said))
 
@@ -418,12 +423,13 @@ class Run:
             before = self._params.setdefault(name, text)
             if before != text:
                 self._params[name] = text
-                self._warn_once(f"parameter {name!r} was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts")
+                said = f"was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts"
+                self._warn_once("parameters", f"parameter {name!r} {said}")
         self._put(ParamsSet(self.id, time.time(), flat))
 
-    def _warn_once(self, text: str) -> None:
-        if not self._warned:
-            self._warned = True
+    def _warn_once(self, of: str, text: str) -> None:
+        if of not in self._warned:
+            self._warned.add(of)
             logger.warning("autotrack: run %s: %s", self._name or self.id, text)
 
     def _forget_plain(self) -> None:
@@ -585,7 +591,7 @@ def open_run(
             return SilentRun(here, new_run_id(), "", name=name, stem=stem)
         if run_id is not None:
             run = _opened(here, "", None, None, run_id)
-            run._warned = True  # the program that goes on has said its new parameters; nothing is to be said of them
+            run._warned.add("parameters")  # the program that goes on has said its new parameters; nothing is to be said of them
             run.kind = kind
             run.call_site = kept.cut(call_site, 1_000)
             _started(run, resumed=True)
