@@ -20,6 +20,7 @@ CHUNK = 1 << 20
 SYNCED = 1 << 20  # bytes from which on a file is synced before its rename: smaller ones are cheap to lose, dear to sync
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 GRACE_S = 24 * 3600.0  # a sweep leaves what is younger: its record may still be on its way
+MOST_NAME_BYTES = 255  # of a file, in all usual file systems
 
 
 class ArtifactStore:
@@ -198,8 +199,10 @@ def digest_of(path: str | os.PathLike[str]) -> tuple[str, int]:
 
 
 def checked_name(name: str) -> str:
-    """An artifact's name: a relative path with ``/``.   Raises: ValueError for one that leads out of its run, or nowhere."""
+    """An artifact's name: a relative path with ``/``.   Raises: ValueError for one that leads out of its run, or nowhere, or is no file's."""
     parts = name.split("/") if isinstance(name, str) else [""]
     if any(part in ("", ".", "..") or part != part.strip() for part in parts) or "\\" in name or not name.isprintable() or len(name) > 1_000:
         raise ValueError(f"{name!r} is no name for an artifact; write a relative path such as 'plots/roc.png'")
+    if max(len(part.encode()) for part in parts) > MOST_NAME_BYTES:
+        raise ValueError(f"{name!r} is no name for an artifact: no file can have a name of more than {MOST_NAME_BYTES} bytes")
     return name

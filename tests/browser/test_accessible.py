@@ -89,3 +89,35 @@ def test_what_opens(page, forty, check, theme):
     page.get_by_role("button", name="columns", exact=True).click()
     page.wait_for_selector(".sheetlet")
     check()
+
+
+def test_tab_leads_through_the_query_box_to_the_names_and_changes_no_filter(page, forty):
+    page.goto(f"{forty.url}/{HERE}&tab=table")
+    page.wait_for_selector(".tr a")
+    page.focus("#q")
+    page.wait_for_selector(".query [role=option]")
+    name = "() => document.activeElement.closest('.tr .name') !== null"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(name):
+            break
+    assert page.evaluate(name)
+    assert page.input_value("#q") == ""
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".run h1")
+
+
+def test_a_taken_completion_is_followed_by_the_next_place_and_not_by_the_next_offer(page, forty):
+    page.goto(f"{forty.url}/{HERE}")
+    page.wait_for_selector(".list-item")
+    page.focus("#q")
+    page.keyboard.type("val/ac")
+    page.wait_for_selector(".query [role=option]:has-text('metrics.val/acc')")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.querySelector('#q').value === 'metrics.val/acc '")
+    page.wait_for_selector(".query [role=option]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => /^metrics.val.acc \\S+ $/.test(document.querySelector('#q').value)")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.activeElement.id !== 'q'")

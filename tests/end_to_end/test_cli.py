@@ -706,6 +706,16 @@ def test_files_whose_names_are_folders_of_others_are_exported_too(tmp_path):
     assert found == {"d~~": "d", "d/e": "d/e", "d~": "d~"}
 
 
+def test_a_name_is_found_in_any_locale_and_bytes_that_are_none_are_no_run(tmp_path):
+    code = "import autotrack; autotrack.start_run('löc').finish()"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(AUTOTRACK_QUIET="1"), check=True)
+    old = environment(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="utf-8")
+    command = [sys.executable, "-m", "autotrack", "show"]
+    assert "löc  finished" in subprocess.run([*command, "löc"], cwd=tmp_path, env=old, capture_output=True, check=True).stdout.decode()
+    none = subprocess.run([*command, b"\xff"], cwd=tmp_path, env=old, capture_output=True)
+    assert (none.returncode, none.stderr.decode().partition(";")[0]) == (1, "autotrack: no run \ufffd in this store")
+
+
 def test_where_says_where(own, tmp_path):
     assert out("where", cwd=own) == f"{own}/.autotrack/autotrack.db\n"
     (own / "deep" / "er").mkdir(parents=True)

@@ -184,6 +184,17 @@ def test_another_spelling_of_a_parameter_is_not_there_twice(observed):
     assert not {"eta", "lambda"} & set(params)
 
 
+def test_a_learning_rate_that_a_callback_moves_is_not_told_as_the_parameter(observed):
+    falling = xgb.callback.LearningRateScheduler(lambda epoch: 0.3 * 0.9**epoch)
+    xgb.train({"max_depth": 2}, DTRAIN, 5, callbacks=[falling])
+    xgb.train({"max_depth": 2, "eta": 0.3}, DTRAIN, 5, callbacks=[falling])
+    xgb.XGBClassifier(n_estimators=5, n_jobs=1, callbacks=[falling]).fit(X, y)
+    alone, given, estimator = sorted(observed.runs(), key=lambda run: run.started)
+    assert (alone.params.get("eta"), alone.params.get("learning_rate")) == (None, None)
+    assert given.params["eta"] == 0.3
+    assert estimator.params["learning_rate"] is None
+
+
 def test_parameters_as_a_list_of_pairs(observed):
     pairs = [("objective", "binary:logistic"), ("eval_metric", "logloss"), ("eval_metric", "auc"), ("max_depth", 3)]
     xgb.train(pairs, DTRAIN, 2, evals=[(DVALID, "valid")], verbose_eval=False)

@@ -112,13 +112,17 @@ def test_it_can_lie_wherever_fsspec_reaches(file):
     artifacts.delete(DIGEST)
 
 
-@pytest.mark.parametrize("name", ["a", "plots/roc.png", "ä ö/ü.txt", ".hidden", "a..b"])
+@pytest.mark.parametrize("name", ["a", "plots/roc.png", "ä ö/ü.txt", ".hidden", "a..b", "ü" * 127 + "/" + "x" * 255])
 def test_names_that_stay_in_their_run(name):
     assert checked_name(name) == name
 
 
 @pytest.mark.parametrize(
-    "name", ["", "/etc/passwd", "..", "a/../b", "../x", "a//b", "./a", "a/", "C:\\x", "a\\..\\b", "a\0b", "a\nb", " a", "x" * 1001, None]
+    "name",
+    [
+        "", "/etc/passwd", "..", "a/../b", "../x", "a//b", "./a", "a/", "C:\\x", "a\\..\\b", "a\0b", "a\nb", " a",
+        "x" * 1001, "x" * 256, "ü" * 128, None,
+    ],
 )
 def test_names_that_lead_out_of_it_are_refused(name):
     with pytest.raises(ValueError, match="is no name for an artifact"):

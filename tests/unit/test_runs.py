@@ -168,6 +168,7 @@ def test_a_parent_can_be_named(tracked):
         ({"params": 5}, TypeError),
         ({"tags": ["baseline"]}, TypeError),
         ({"tags": "baseline"}, TypeError),
+        ({"parent": 5}, TypeError),
         ({"parent": "baseline"}, RunNotFound),
         ({"parent": "01ARZ3NDEK"}, RunNotFound),
         ({"experiment": "a//b"}, SettingsError),
@@ -175,7 +176,7 @@ def test_a_parent_can_be_named(tracked):
     ids=str,
 )
 def test_where_starting_is_refused_no_run_is_left(tracked, wrong, error):
-    with pytest.raises(error, match=r"mapping|is no run id|is no name"):
+    with pytest.raises(error, match=r"mapping|is no run id|is no name|is a run or the id of one, not a int"):
         start_run("refused", **wrong)
     assert tracked.runs() == []
     assert current_run() is None
@@ -586,3 +587,22 @@ def test_what_holds_a_run_can_be_copied_and_is_told_why_it_cannot_be_pickled(tra
         assert copy.deepcopy(model).run is copy.copy(run) is run
         with pytest.raises(TypeError, match=f"keep its id \\('{run.id}'\\) and go on with it by autotrack.start_run"):
             pickle.dumps(run)
+
+
+def test_what_a_summary_leaves_out_is_said_also_after_another_warning(tracked, caplog):
+    with start_run() as run:
+        run.log_params({"a": 1})
+        run.log_params({"a": 2})
+        run.summary({"best": 0.9, "confusion": [[1, 2], [3, 4]]})
+    assert ["parameter 'a' was 1" in caplog.messages[0], "left out: confusion" in caplog.messages[1]] == [True, True]
+    assert tracked.run().metrics["best"] == 0.9
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "loss", [("loss", 1.0)]])
+def test_what_is_no_mapping_is_said_to_be_none(tracked, wrong):
+    with start_run() as run:
+        with pytest.raises(TypeError, match=f"metrics are a mapping from names to numbers, not a {type(wrong).__name__}"):
+            run.log(wrong)
+        if wrong is not None:
+            with pytest.raises(TypeError, match=f"a summary is a mapping from names to values, not a {type(wrong).__name__}"):
+                run.summary(wrong)

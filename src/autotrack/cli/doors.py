@@ -156,6 +156,7 @@ def find_run(reference: str) -> RunView:
     from autotrack.recording.runs import get_run
     from autotrack.search import search_runs
 
+    reference = os.fsencode(reference).decode(errors="replace")  # as it was typed, whatever the locale makes of it
     try:
         return get_run(reference)
     except RunNotFound:

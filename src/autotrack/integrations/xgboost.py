@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xgboost import Booster, DMatrix, collective
-from xgboost.callback import EarlyStopping, TrainingCallback
+from xgboost.callback import EarlyStopping, LearningRateScheduler, TrainingCallback
 
 from autotrack.guard import failed
 from autotrack.instrument import Call, Fit, Integration, Observed, asked, guarded
@@ -83,7 +83,7 @@ def train(fit: Fit, call: Call) -> Observed:
         curves.tell()
 
     config = json.loads(booster.save_config())
-    fit.params(resolved(config, told))
+    fit.params(resolved(config, told, is_scheduled=has(call, LearningRateScheduler)))
     fit.summary(curves.summary(call["dtrain"].num_row()))
     if stops_early(call):
         fit.summary(curves.best(booster.attr("best_iteration"), booster.attr("best_score")))
@@ -223,7 +223,12 @@ def set_names(train_set: Any, evals: Sequence[tuple[Any, str]]) -> dict[str, str
 
 def stops_early(call: Call) -> bool:
     """Whether it may stop early: only then the booster's best round is of this training, and not of one that it goes on from."""
-    return bool(call["early_stopping_rounds"]) or any(isinstance(callback, EarlyStopping) for callback in call["callbacks"] or ())
+    return bool(call["early_stopping_rounds"]) or has(call, EarlyStopping)
+
+
+def has(call: Call, kind: type) -> bool:
+    """Whether the user has a callback of this kind."""
+    return any(isinstance(callback, kind) for callback in call["callbacks"] or ())
 
 
 def facts_of(matrix: DMatrix) -> dict[str, Any]:
@@ -238,9 +243,15 @@ def answers_of(matrix: DMatrix) -> dict[str, Any]:
     return {**facts, "columns": list(names[:MOST_NAMES])} if names else facts
 
 
-def resolved(config: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters that the user left to XGBoost, as it settled them, in the spelling that he would use."""
+def resolved(config: Mapping[str, Any], told: Mapping[str, Any], *, is_scheduled: bool) -> dict[str, Any]:
+    """Parameters that the user left to XGBoost, as it settled them, in the spelling that he would use.
+
+    A learning rate that is scheduled (``is_scheduled``) is no parameter: what the booster has is that of the last round.
+    """
     found = dict(leaves(config["learner"]))
+    if is_scheduled:
+        found.pop("learning_rate", None)
+        found.pop("eta", None)
     for long, short in ALIASES.items():
         is_given = told.get(long) is not None or told.get(short) is not None
         kept = None if is_given else long if long in told else short  # the scikit-learn estimators pass every name, most of them None

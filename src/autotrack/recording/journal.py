@@ -86,7 +86,11 @@ class Lane:
         Raises: TypeError, naming the key and the type of what is not one number; for a step that is no whole number of 64 bits.
         A call that raises has recorded nothing and counted no step.
         """
-        keys = tuple(metrics)
+        try:
+            keys = tuple(metrics)
+        except TypeError:  # no mapping: said below
+            self._slow(metrics, step)
+            return
         last, known = self._last  # comparing costs half of hashing
         if keys != last:
             known = self._known.get(keys)

@@ -67,7 +67,7 @@ class Run:
         self._pid = os.getpid()
         self._steps = itertools.count()
         self._params: dict[str, str] = {}
-        self._warned = False
+        self._warned: set[str] = set()  # of what
         self._notes = ""
         self._token: Token[Run | None] | None = None
         self._outer: Run | None = None
@@ -107,10 +107,15 @@ class Run:
         self.log(metrics, step)
 
     def summary(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        """Set values that stand for the whole run: numbers, texts, booleans. Each wins over the last value of a metric of its name."""
+        """Set values that stand for the whole run: numbers, texts, booleans. Each wins over the last value of a metric of its name.
+
+        Other values are left out, with a warning.   Raises: TypeError if they are no mapping.
+        """
+        if values is not None and not kept.is_mapping(values):
+            raise TypeError(f"a summary is a mapping from names to values, not a {type(values).__name__}")
         said, left = kept.summary_values({**(values or {}), **more})
         if left:
-            self._warn_once(f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
+            self._warn_once("summary", f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
         if said:
             self._put(SummarySet(self.id, time.time(), said))
 
@@ -418,12 +423,13 @@ class Run:
             before = self._params.setdefault(name, text)
             if before != text:
                 self._params[name] = text
-                self._warn_once(f"parameter {name!r} was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts")
+                said = f"was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts"
+                self._warn_once("parameters", f"parameter {name!r} {said}")
         self._put(ParamsSet(self.id, time.time(), flat))
 
-    def _warn_once(self, text: str) -> None:
-        if not self._warned:
-            self._warned = True
+    def _warn_once(self, of: str, text: str) -> None:
+        if of not in self._warned:
+            self._warned.add(of)
             logger.warning("autotrack: run %s: %s", self._name or self.id, text)
 
     def _forget_plain(self) -> None:
@@ -493,7 +499,7 @@ def start_run(
     the next plain ``start_run()`` is its child, and the end of the program ends it truthfully.
 
     Raises: RunNotFound if there is no run of ``run_id`` or ``parent`` is no id, SettingsError for an experiment that is no name,
-    TypeError for parameters or tags that are no mapping; then no run was started.
+    TypeError for parameters or tags that are no mapping and a parent that is no run; then no run was started.
     """
     frame = sys._getframe(1)
     call_site = site_of(frame)
@@ -531,8 +537,10 @@ def start_run(
 
 def _parent_id(parent: Run | RunView | str) -> str:
     """Its id; of what may be in no store yet only the form can be checked."""
-    if not isinstance(parent, str):
+    if isinstance(parent, Run | RunView):
         return parent.id
+    if not isinstance(parent, str):
+        raise TypeError(f"parent is a run or the id of one, not a {type(parent).__name__}")
     wanted = parent.strip().upper()
     if len(wanted) != ID_LENGTH or not (wanted.isascii() and wanted.isalnum()):
         raise RunNotFound(f"parent={parent!r} is no run id; one has {ID_LENGTH} characters")
@@ -585,7 +593,7 @@ def open_run(
             return SilentRun(here, new_run_id(), "", name=name, stem=stem)
         if run_id is not None:
             run = _opened(here, "", None, None, run_id)
-            run._warned = True  # the program that goes on has said its new parameters; nothing is to be said of them
+            run._warned.add("parameters")  # the program that goes on has said its new parameters; nothing is to be said of them
             run.kind = kind
             run.call_site = kept.cut(call_site, 1_000)
             _started(run, resumed=True)

@@ -29,7 +29,7 @@ export function styled(text) {
 
 function told(on, codes) {
   for (let i = 0; i < codes.length; i++) {
-    const code = codes[i], layer = code % 60 < 40 ? 'ink' : 'ground';
+    const code = codes[i], layer = code % 60 < 40 ? 'ink' : 'ground'; // 30 to 39 and 90 to 97; 40 to 49 and 100 to 107
     if (code === 0) Object.assign(on, PLAIN);
     else if (code === 1) on.bold = true;
     else if (code === 2) on.faint = true;

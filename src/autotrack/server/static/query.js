@@ -12,7 +12,7 @@ import { Views } from './views.js';
 const PAUSE_MS = 120, MOST = 9;
 
 export function Query() {
-  const ref = useRef(), timer = useRef(0), asked = useRef(null), [found, setFound] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
+  const ref = useRef(), timer = useRef(0), asked = useRef(null), chosen = useRef(false), [found, setFound] = useState(null), [on, setOn] = useState(0), problem = runs.problem.value;
   const offer = found && !(problem && problem.at >= 0 && problem.at < found.from) ? found : null; // nothing that is offered here mends a mistake further left
   const told = useRef(at.q.value); // what was typed here and taken; what comes from elsewhere (a brush, going back) replaces it
   useEffect(() => { if (at.q.value !== told.current) { clearTimeout(timer.current); ref.current.value = told.current = at.q.value; } }, [at.q.value]);
@@ -27,6 +27,7 @@ export function Query() {
   const shut = () => { asked.current = null; setFound(null); }; // an answer on its way opens nothing again
   const type = e => {
     const { value } = e.target;
+    chosen.current = true;
     look(e.target);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => turn({ q: told.current = value }), PAUSE_MS);
@@ -36,12 +37,14 @@ export function Query() {
     el.setRangeText(choice.text + (/[( ]$/.test(choice.text) ? '' : ' '), offer.from, offer.to, 'end');
     el.focus();
     type({ target: el });
+    chosen.current = false;
   };
-  const key = e => {
+  const key = e => { // Tab leads on, as everywhere, unless somebody typed or chose before it
     if (offer && (e.key === 'ArrowDown' || e.key === 'ArrowUp')) {
       e.preventDefault();
+      chosen.current = true;
       setOn((on + (e.key === 'ArrowDown' ? 1 : offer.choices.length - 1)) % offer.choices.length);
-    } else if (offer && e.key === 'Tab' && !e.shiftKey) {
+    } else if (offer && chosen.current && e.key === 'Tab' && !e.shiftKey) {
       e.preventDefault();
       take(offer.choices[on]);
     } else if (e.key === 'Enter') {
@@ -56,7 +59,7 @@ export function Query() {
   };
   const clear = () => { ref.current.value = ''; clearTimeout(timer.current); shut(); go({ q: '' }); };
   const hint = runs.facts.value.headline[0], example = hint ? `${field('metrics.' + hint)} ${lessIsBetter(hint) ? '< 0.1' : '> 0.9'}` : "status = 'failed'";
-  return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => look(e.target)} onBlur=${() => setTimeout(shut, 150)}
+  return html`<div class="query"><input id="q" ref=${ref} defaultValue=${at.q.value} onInput=${type} onKeyDown=${key} onFocus=${e => { chosen.current = false; look(e.target); }} onBlur=${() => setTimeout(shut, 150)}
       spellcheck="false" autocomplete="off" autocapitalize="off" role="combobox" aria-expanded=${!!offer} aria-controls="q-offer" aria-autocomplete="list" aria-activedescendant=${offer ? 'q-' + on : undefined} aria-invalid=${!!problem}
       aria-label="Filter runs" placeholder=${example} />
     ${at.q.value ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${clear}>×</button>` : html`<kbd aria-hidden="true">/</kbd>`}
