@@ -345,3 +345,10 @@ test('an axis has an end also where values are as large or as small as a float c
 test('values that groups share stand by their size, words after them', () => {
   assert.deepEqual(['0.1', '10', 'none', '0.01', '-3', 'resnet18', '1', 'resnet9', '0.001'].sort(natural), ['-3', '0.001', '0.01', '0.1', '1', '10', 'none', 'resnet9', 'resnet18']);
 });
+
+test('a band marks where values of its curves were not finite, also where they all were', () => {
+  const some = { ...curve([0, 1, 2], [1, NaN, 3]), odd: [1] }, none = { ...curve([], []), odd: [1, 4] };
+  assert.deepEqual(band([some, none]).odd, [1, 4]);
+  const only = band([none]), v = look([only], { range: null, y: null, log: false, tau: 0, kind: 'step' }, 400, 200);
+  assert.deepEqual([only.n, v.a, v.b], [0, 1, 4]);
+});

@@ -125,7 +125,7 @@ export function band(curves, points = 300) {
     x[kept] = at; y[kept] = sum / members; lo[kept] = least; hi[kept] = most;
     kept++;
   }
-  return { x, y, lo, hi, n: kept, flat: false, members: some.length, odd: [], ordered: true, group: true };
+  return { x, y, lo, hi, n: kept, flat: false, members: some.length, odd: [...new Set(curves.flatMap(c => c.odd || []))], ordered: true, group: true };
 }
 
 // Between two points a curve is the line through them; outside it is nothing.
