@@ -384,3 +384,16 @@ def test_a_tap_shows_values_until_one_taps_elsewhere(chromium, forty):
     page.wait_for_selector(".tip:not([hidden])", state="detached")
     assert "run=" not in page.url
     context.close()
+
+
+def test_a_search_that_cannot_be_asked_says_why(page, forty):
+    page.allowed += ("Failed to load resource",)
+    page.goto(f"{forty.url}/?e=vision/imagenet")
+    page.drawn()
+    for path in ("search", "complete"):
+        page.route(f"**/api/{path}**", lambda route: route.abort())
+    page.fill("#q", "params.lr > 0.01")
+    page.wait_for_selector(".pop.bad >> text=the server does not answer")
+    page.unroute_all()
+    page.fill("#q", "params.lr > 0.02")
+    page.wait_for_selector(".list header >> text=of 40")

@@ -6,6 +6,9 @@ class Refused extends Error {
   constructor(status, problem) { super(problem); this.status = status; }
 }
 
+// A browser's own words for it say less.
+const reach = (...what) => fetch(...what).catch(error => { throw error.name === 'AbortError' ? error : new Error('the server does not answer'); });
+
 async function answer(response) {
   if (response.ok) return response;
   const told = await response.json().catch(() => ({}));
@@ -15,10 +18,10 @@ async function answer(response) {
 async function get(path, query = {}) {
   const wanted = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) for (const v of Array.isArray(value) ? value : [value]) if (v !== '') wanted.append(name, v);
-  return (await answer(await fetch(`/api/${path}?${wanted}`))).json();
+  return (await answer(await reach(`/api/${path}?${wanted}`))).json();
 }
 
-const send = (path, body, signal) => fetch('/api/' + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal }).then(answer);
+const send = (path, body, signal) => reach('/api/' + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal }).then(answer);
 const post = async (path, body) => (await send(path, body)).json();
 
 export const home = () => get('home');
