@@ -292,3 +292,14 @@ def test_a_tag_that_cannot_be_set_says_so(page, own):
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast >> text=/not changed: .*[0-9]/")
     assert stored(own, f"run/{run}")["tags"].keys() == {"team"}
+
+
+def test_ticked_runs_are_hidden_together_also_where_few_are_shown_alone(page, own):
+    ids = stored(own, "runs?experiment=vision/imagenet")["runs"]["id"]
+    page.goto(f"{own.url}/{HERE}&tab=table&pick={ids[0]},{ids[1]}")
+    page.get_by_role("button", name="hide", exact=True).click()
+    page.get_by_role("button", name="show 2 hidden").click()
+    page.wait_for_url(lambda url: "hide=" not in url)
+    page.goto(f"{own.url}/{HERE}&tab=table&pick={ids[0]}&hide=!,{ids[0]},{ids[1]}")
+    page.get_by_role("button", name="hide", exact=True).click()
+    page.wait_for_url(lambda url: url.endswith(f"hide=%21,{ids[1]}") or f"hide=%21,{ids[1]}&" in url)

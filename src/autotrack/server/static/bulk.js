@@ -1,6 +1,7 @@
 // What one does with the ticked runs, or with the whole table: compare, tag, hide, delete, copy.
 
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { join } from './address.js';
 import { remove, setTag } from './edits.js';
 import { copy } from './empty.js';
 import { save } from './export.js';
@@ -15,6 +16,11 @@ function cellsOf(rows, columns) {
     const v = runs.table.value(column, row);
     return (column === 'created' || column === 'ended') && v ? new Date(v * 1000).toISOString() : v;
   }));
+}
+
+function hide(ids) {
+  const { alone, ids: before } = runs.hidden.value;
+  turn({ hide: join(alone ? ['!', ...[...before].filter(id => !ids.includes(id))] : new Set([...before, ...ids])) });
 }
 
 export function Bulk({ columns, all }) {
@@ -32,7 +38,7 @@ export function Bulk({ columns, all }) {
       <button type="button" class="mini" disabled=${n < 2} onClick=${() => go({ tab: 'compare' })}>compare</button>
       ${tagging ? html`<form ref=${form} onSubmit=${tag} onKeyDown=${e => { if (e.key === 'Escape') setTagging(false); }}><input class="edit" name="key" placeholder="tag" aria-label="tag" list="tags-known" /><input class="edit" name="value" placeholder="value, empty: take off" aria-label="value" /><button type="submit" class="mini">set</button>
         <datalist id="tags-known">${runs.facts.value.tags.map(t => html`<option key=${t} value=${t} />`)}</datalist></form>` : html`<button type="button" class="mini" onClick=${() => setTagging(true)}>tag</button>`}
-      <button type="button" class="mini" onClick=${() => runs.hide(ids)}>hide</button>
+      <button type="button" class="mini" onClick=${() => hide(ids)}>hide</button>
       ${sure ? html`<button type="button" class="mini danger" onClick=${() => remove(ids)}>delete ${plural(n, 'run')}?</button>` : html`<button type="button" class="mini" onClick=${() => setSure(true)}>delete</button>`}
       <button type="button" class="mini" onClick=${() => turn({ pick: '' })}>untick</button>` : null}
     ${at.hide.value ? html`<button type="button" class="mini" onClick=${() => turn({ hide: '' })}>show ${runs.hidden.value.alone ? 'all' : runs.hidden.value.ids.size + ' hidden'}</button>` : null}

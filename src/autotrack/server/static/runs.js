@@ -133,7 +133,6 @@ export const hidden = computed(() => {
   const ids = new Set(list(at.hide.value)), alone = ids.delete('!');
   return { alone, ids, has: id => ids.has(id) !== alone };
 });
-export const hide = ids => turn({ hide: join(hidden.value.alone ? ['!', ...[...hidden.value.ids].filter(id => !ids.includes(id))] : [...new Set([...hidden.value.ids, ...ids])]) });
 let drawnOf = null, drawnRows = []; // the same rows are the same array: charts ask for nothing when only values changed
 export const drawn = computed(() => {
   const gone = hidden.value, most = +at.draw.value, rows = [];
