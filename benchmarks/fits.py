@@ -1,5 +1,7 @@
 """What a recorded fit costs: scikit-learn and XGBoost with everything recorded, beside plain and the peers.
 
+    python benchmarks/fits.py [ROUNDS [WHAT]]     only what has this word in its name: XGBoost, first, Ridge, GridSearchCV, silent
+
 ``thread`` is CPU of the training thread, which is what the fit takes longer; ``process`` adds what the writer does in the
 background (for the first fit of a process that includes reading the environment once).
 """
@@ -123,27 +125,34 @@ def in_turn(body: str, mode: str, turns: int) -> tuple[float, float, float]:
     return tuple(statistics.median(values) for values in zip(*((r[2], r[0] - r[2], r[1] - r[3]) for r in rows), strict=True))  # type: ignore[return-value]
 
 
-def main(rounds: int = 9) -> None:
+def main(rounds: str = "9", only: str = "") -> None:
+    times = int(rounds)
     peer = ["mlflow"] if has("mlflow") else []
     for (name, body), limit in zip(CASES.items(), (3, 1), strict=True):
+        if only not in name:
+            continue
         each = 200 if "200" in name else 1
-        found = figures(body, ["plain", "autotrack-nomodels", *peer], rounds)
+        found = figures(body, ["plain", "autotrack-nomodels", *peer], times)
         show(f"{name}: CPU in ms (median)", [
             (mode, f"thread {statistics.median(v[0] for v in values) / each:8.2f}   process {statistics.median(v[1] for v in values) / each:8.2f}")
             for mode, values in found.items()
         ])  # fmt: skip
         verdict(f"{name}: more than plain, training thread", more(found, "autotrack-nomodels", 0) / each, limit, "ms")
     for (name, body), limit in zip(IN_TURN.items(), (20, 5), strict=True):
-        plain, thread, process = in_turn(body, "autotrack-nomodels", 2 * rounds)
+        if only not in name:
+            continue
+        plain, thread, process = in_turn(body, "autotrack-nomodels", 2 * times)
         peers = [(mode, "thread +{1:.2f}   process +{2:.2f}".format(*in_turn(body, mode, 3))) for mode in peer]
         show(f"{name}: CPU in ms (median)", [("plain", f"{plain:.2f}"), ("autotrack", f"thread +{thread:.2f}   process +{process:.2f}"), *peers])
         verdict(f"{name}: more than plain, training thread", thread, limit, "ms")
-    raw = statistics.median(v[0] for v in figures(SAVE_RAW, ["plain"], rounds)["plain"])
-    thread = in_turn(IN_TURN["XGBoost, 500 rounds, without the model file"], "autotrack", 2 * rounds)[1]
-    verdict("XGBoost, 500 rounds, with the model file, training thread", thread, 5 + 1.2 * raw, "ms")
-    found = figures(SILENT, ["plain", "autotrack"], 3)
-    verdict("a silent inner fit", more(found, "autotrack", 0), 20, "us")
+    if only in "XGBoost, 500 rounds, with the model file":
+        raw = statistics.median(v[0] for v in figures(SAVE_RAW, ["plain"], times)["plain"])
+        thread = in_turn(IN_TURN["XGBoost, 500 rounds, without the model file"], "autotrack", 2 * times)[1]
+        verdict("XGBoost, 500 rounds, with the model file, training thread", thread, 5 + 1.2 * raw, "ms")
+    if only in "a silent inner fit":
+        found = figures(SILENT, ["plain", "autotrack"], 3)
+        verdict("a silent inner fit", more(found, "autotrack", 0), 20, "us")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(*sys.argv[1:])
