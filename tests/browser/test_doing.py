@@ -174,6 +174,19 @@ def test_a_brush_on_an_axis_becomes_a_filter(page, own):
     assert page.locator(".query [role=alert]").count() == 0
 
 
+def test_a_brush_that_keeps_no_run_makes_no_filter(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=hyper&axes=params.optimizer,params.lr,metrics.val/acc")
+    page.wait_for_function("() => document.querySelector('.par')?.parallel?.dims?.length === 3")
+    page.evaluate("() => { const p = document.querySelector('.par').parallel; p.brush.set('params.lr', [0.5, 1.02]); p.draw(); }")
+    filtering = page.get_by_role("button", name="filter to these")
+    filtering.wait_for()
+    page.evaluate("() => { const p = document.querySelector('.par').parallel; p.brush.set('params.optimizer', [0.11, 0.12]); p.draw(); }")
+    filtering.wait_for(state="detached")
+    assert page.locator(".coordinates h2").inner_text().startswith("0 of 12 kept")
+    page.get_by_role("button", name="all", exact=True).click()
+    page.wait_for_function("() => document.querySelector('.par').parallel.kept.length === 12")
+
+
 def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_path):
     from autotrack.backends.sqlite import SqliteBackend
     from autotrack.testing.backend_contract import Teller

@@ -289,6 +289,12 @@ test('a brush over None and NaN asks for them as the query language does', () =>
   assert.equal(clause(dim, 'params.opt', word, .4, 1), "(params.opt in ('NaN', 'None') or params.opt is null or params.opt = nan)");
 });
 
+test('a brush over numbers names the outermost of those that it keeps, in all their digits', () => {
+  const values = [1 / 3, 1 / 3 + 1e-6, 1 / 3 + 2e-6, 1 / 3 + 3e-6, NaN, Infinity], dim = dimension({ values: Float64Array.from(values) }, [0, 1, 2, 3, 4, 5]);
+  assert.equal(clause(dim, 'params.x', word, .2, .7), `params.x between ${values[1]} and ${values[2]}`);
+  assert.equal(clause(dim, 'params.x', word, -.02, 1.02), `params.x between ${values[0]} and ${values[3]}`);
+});
+
 test('axes that few runs have are left out, or stand alone where no axis is common', () => {
   const values = (...v) => ({ values: Float64Array.from(v) }), columns = [
     { name: 'rare', column: values(1, NaN, NaN, NaN) }, { name: 'all', column: values(1, 2, 3, 4) }, { name: 'half', column: { words: ['a'], codes: [-1, -1, 0, 0] } }, { name: 'three', column: values(NaN, 1, 1, 1) }];
