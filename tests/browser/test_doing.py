@@ -187,6 +187,26 @@ def test_a_brush_that_keeps_no_run_makes_no_filter(page, own):
     page.wait_for_function("() => document.querySelector('.par').parallel.kept.length === 12")
 
 
+def test_the_bar_of_a_number_does_not_stay_where_nan_takes_its_place(page, serve, tmp_path):
+    from autotrack.backends.sqlite import SqliteBackend
+    from autotrack.testing.backend_contract import Teller
+    from autotrack.testing.searches import started
+
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for name, value in (("a", math.nan), ("b", 0.1), ("c", 0.9)):
+        writer.tell(started(name, name=name), SummarySet(name, 1.0, {"val/acc": value}))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=table&cols=name,metrics.val/acc&sort=-name")
+    texts = "want => [...document.querySelectorAll('.gauge')].map(e => e.innerText.trim()).join() === want"
+    sizes = "() => [...document.querySelectorAll('.gauge')].map(e => getComputedStyle(e).backgroundSize)"
+    page.wait_for_function(texts, arg="0.9000,0.1000,NaN")
+    assert page.evaluate(sizes) == ["100% 100%", "0% 100%", "0px 100%"]
+    page.get_by_role("columnheader", name="name").click()
+    page.wait_for_function(texts, arg="NaN,0.1000,0.9000")
+    assert page.evaluate(sizes) == ["0px 100%", "0% 100%", "100% 100%"]
+
+
 def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_path):
     from autotrack.backends.sqlite import SqliteBackend
     from autotrack.testing.backend_contract import Teller
