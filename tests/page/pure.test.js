@@ -231,7 +231,9 @@ test('every printed colour can be read on its ground in both themes, and one tha
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
   assert.equal(csv([['a', '=1+1'], ['x,y', -2]]), "a,'=1+1\n\"x,y\",-2\n");
+  assert.equal(csv([['-0.5', '-1e-3', '-2+3', '+']]), "-0.5,-1e-3,'-2+3,'+\n"); // a number that came as text stays one
   assert.equal(markdown(['a|b'], [['x\ny']]), '| a\\|b |\n| --- |\n| x y |\n');
+  assert.equal(markdown(['a'], [['x\ry\r\nz']]), '| a |\n| --- |\n| x y z |\n');
 });
 
 const tableOf = (columns, rows, cut = false) => ({ columns, rows, cut });
