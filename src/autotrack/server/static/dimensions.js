@@ -6,7 +6,7 @@ import { short } from './format.js';
 const LOG_FROM = 16; // greatest / least, from which an axis is logarithmic
 const FEW = 13; // so many different values are the marks themselves
 
-// {log, place(value), value(at), within(low, high), marks: [{at, text}], words}; null if the column has nothing to show.
+// {log, place(value), within(low, high), marks: [{at, text}], words}; null if the column has nothing to show.
 export function dimension(column, rows) {
   if (!column) return null;
   if (column.words) return ofWords(column, rows);
@@ -30,7 +30,6 @@ export function dimension(column, rows) {
   return {
     log, place, words: null, within,
     at: row => { const v = column.values[row]; return v === null || !Number.isFinite(v) ? NaN : place(v); },
-    value: t => { const v = low + t * (high - low); return log ? Math.exp(v) : v; },
     marks: spread(values.map((v, i) => ({ at: place(v), text: texts[i] }))),
   };
 }
@@ -43,7 +42,6 @@ function ofWords(column, rows) {
   return {
     log: false, words: codes.map(code => column.words[code]),
     at: row => (column.codes[row] < 0 ? NaN : place.get(column.codes[row])),
-    value: t => t,
     marks: spread(codes.map(code => ({ at: place.get(code), text: column.words[code] }))),
   };
 }
