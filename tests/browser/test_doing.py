@@ -174,6 +174,39 @@ def test_a_brush_on_an_axis_becomes_a_filter(page, own):
     assert page.locator(".query [role=alert]").count() == 0
 
 
+def test_a_brush_that_keeps_no_run_makes_no_filter(page, own):
+    page.goto(f"{own.url}/{HERE}&tab=hyper&axes=params.optimizer,params.lr,metrics.val/acc")
+    page.wait_for_function("() => document.querySelector('.par')?.parallel?.dims?.length === 3")
+    page.evaluate("() => { const p = document.querySelector('.par').parallel; p.brush.set('params.lr', [0.5, 1.02]); p.draw(); }")
+    filtering = page.get_by_role("button", name="filter to these")
+    filtering.wait_for()
+    page.evaluate("() => { const p = document.querySelector('.par').parallel; p.brush.set('params.optimizer', [0.11, 0.12]); p.draw(); }")
+    filtering.wait_for(state="detached")
+    assert page.locator(".coordinates h2").inner_text().startswith("0 of 12 kept")
+    page.get_by_role("button", name="all", exact=True).click()
+    page.wait_for_function("() => document.querySelector('.par').parallel.kept.length === 12")
+
+
+def test_the_bar_of_a_number_does_not_stay_where_nan_takes_its_place(page, serve, tmp_path):
+    from autotrack.backends.sqlite import SqliteBackend
+    from autotrack.testing.backend_contract import Teller
+    from autotrack.testing.searches import started
+
+    store = SqliteBackend(tmp_path / "autotrack.db")
+    writer = Teller(store)
+    for name, value in (("a", math.nan), ("b", 0.1), ("c", 0.9)):
+        writer.tell(started(name, name=name), SummarySet(name, 1.0, {"val/acc": value}))
+    store.close()
+    page.goto(f"{serve(tmp_path).url}/?tab=table&cols=name,metrics.val/acc&sort=-name")
+    texts = "want => [...document.querySelectorAll('.gauge')].map(e => e.innerText.trim()).join() === want"
+    sizes = "() => [...document.querySelectorAll('.gauge')].map(e => getComputedStyle(e).backgroundSize)"
+    page.wait_for_function(texts, arg="0.9000,0.1000,NaN")
+    assert page.evaluate(sizes) == ["100% 100%", "0% 100%", "0px 100%"]
+    page.get_by_role("columnheader", name="name").click()
+    page.wait_for_function(texts, arg="NaN,0.1000,0.9000")
+    assert page.evaluate(sizes) == ["0px 100%", "0% 100%", "100% 100%"]
+
+
 def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_path):
     from autotrack.backends.sqlite import SqliteBackend
     from autotrack.testing.backend_contract import Teller

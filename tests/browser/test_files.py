@@ -104,3 +104,40 @@ def test_bars_texts_and_pictures(page, digits):
     picture = fold_out(page, "dots.png").locator("img.picture")
     picture.wait_for()
     page.wait_for_function("() => document.querySelector('img.picture').naturalWidth === 8")
+
+
+FILES = """
+import autotrack
+from pathlib import Path
+with autotrack.start_run("files") as run:
+    Path("numbers.csv").write_text("a,b\\n-5,x\\n0.15,x\\n1e-5,x\\n0.2,x\\n-10,x\\n")
+    Path("broken.png").write_bytes(b"\\x89PNG\\r\\n\\x1a\\nnot a picture any more")
+    Path("long.diff").write_text("+a line that was added\\n" * 20_000)
+    for name in ("numbers.csv", "broken.png", "long.diff"):
+        run.log_artifact(name)
+autotrack.flush()
+print(run.id)
+"""
+
+
+@pytest.fixture
+def odd(page, serve, tmp_path):
+    """The page of a run with odd files."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AUTOTRACK")} | {"PYTHONPATH": str(ROOT / "src")}
+    env["AUTOTRACK_URI"] = f"sqlite:///{tmp_path / 'autotrack.db'}"
+    done = subprocess.run([sys.executable, "-c", FILES], capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page.goto(f"{serve(tmp_path).url}/?tab=run&run={done.stdout.split()[-1]}")
+    return page
+
+
+def test_numbers_of_a_csv_sort_as_numbers(odd):
+    table = fold_out(odd, "numbers.csv").locator(".plain")
+    table.get_by_role("button", name="a").click()
+    shown = "want => [...document.querySelectorAll('.plain td:first-child')].map(c => c.textContent).join() === want"
+    odd.wait_for_function(shown, arg="0.2,0.15,1e-5,-5,-10", timeout=5_000)
+
+
+def test_a_picture_that_is_none_and_a_diff_that_is_cut_say_so(odd):
+    fold_out(odd, "broken.png").get_by_text("this picture cannot be shown; save the file").wait_for(timeout=5_000)
+    fold_out(odd, "long.diff").get_by_text("there is more; save the file for all").wait_for(timeout=5_000)

@@ -130,3 +130,21 @@ def test_what_narrows_the_charts_is_seen_and_undone_on_a_runs_page_and_in_a_comp
     page.goto(f"{forty.url}/?e=vision/imagenet&tab=compare&find=loss&pick={','.join(ids)}")
     page.wait_for_selector(".compare .panel[data-title=loss]")
     assert page.locator("#find").input_value() == "loss"
+
+
+SHORT = """
+import autotrack
+with autotrack.start_run("short") as run:
+    run.log({"system/cpu": 50.0, "loss": 0.5}, step=0)
+    run.log({"system/memory": 1.0}, step=0)
+    run.log({"system/memory": 2.0}, step=1)
+autotrack.flush()
+print(run.id)
+"""
+
+
+def test_what_the_machine_did_once_is_shown_too(page, ran):
+    server, run = ran(SHORT)
+    page.goto(f"{server.url}/?tab=run&run={run}")
+    for title in ("memory", "cpu"):
+        page.locator(f'.panel[data-title*="{title}"]').wait_for(state="attached", timeout=10_000)

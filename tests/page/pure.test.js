@@ -231,7 +231,9 @@ test('every printed colour can be read on its ground in both themes, and one tha
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {
   assert.equal(csv([['a', '=1+1'], ['x,y', -2]]), "a,'=1+1\n\"x,y\",-2\n");
+  assert.equal(csv([['-0.5', '-1e-3', '-2+3', '+']]), "-0.5,-1e-3,'-2+3,'+\n"); // a number that came as text stays one
   assert.equal(markdown(['a|b'], [['x\ny']]), '| a\\|b |\n| --- |\n| x y |\n');
+  assert.equal(markdown(['a'], [['x\ry\r\nz']]), '| a |\n| --- |\n| x y z |\n');
 });
 
 const tableOf = (columns, rows, cut = false) => ({ columns, rows, cut });
@@ -287,6 +289,12 @@ test('a brush over None and NaN asks for them as the query language does', () =>
   assert.deepEqual(dim.words, ['adam', 'NaN', 'None']);
   assert.equal(clause(dim, 'params.opt', word, 0, .2), "params.opt = 'adam'");
   assert.equal(clause(dim, 'params.opt', word, .4, 1), "(params.opt in ('NaN', 'None') or params.opt is null or params.opt = nan)");
+});
+
+test('a brush over numbers names the outermost of those that it keeps, in all their digits', () => {
+  const values = [1 / 3, 1 / 3 + 1e-6, 1 / 3 + 2e-6, 1 / 3 + 3e-6, NaN, Infinity], dim = dimension({ values: Float64Array.from(values) }, [0, 1, 2, 3, 4, 5]);
+  assert.equal(clause(dim, 'params.x', word, .2, .7), `params.x between ${values[1]} and ${values[2]}`);
+  assert.equal(clause(dim, 'params.x', word, -.02, 1.02), `params.x between ${values[0]} and ${values[3]}`);
 });
 
 test('axes that few runs have are left out, or stand alone where no axis is common', () => {

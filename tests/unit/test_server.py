@@ -319,6 +319,20 @@ def test_text_tables_and_pictures_are_previewed(ask, keep):
     assert answer(ask.get("/api/picture", params={"run": "r", "name": "not really.png"}), 415)
 
 
+def test_a_table_has_the_line_breaks_of_its_cells_and_all_that_a_row_holds(ask, keep):
+    def preview(name):
+        return answer(ask.get("/api/preview", params={"run": "r", "name": name}))
+
+    keep("quoted.csv", b'a,b\n"x\ny","say ""hi"""\r\n\n1,2\n')
+    keep("ragged.csv", b"a,b\n1,2,3\n4\n")
+    keep("marked.csv", b"\xef\xbb\xbfa,b\n1,2\n")
+    keep("broken.jsonl", '{"a": "x\u2028y"}\n\n{"a": "z"}\n'.encode())
+    assert preview("quoted.csv") == {"shown": "table", "columns": ["a", "b"], "rows": [["x\ny", 'say "hi"'], ["1", "2"]], "total": 2, "cut": False}
+    assert (preview("ragged.csv")["columns"], preview("ragged.csv")["rows"]) == (["a", "b", ""], [["1", "2", "3"], ["4", None, None]])
+    assert preview("marked.csv")["columns"] == ["a", "b"]
+    assert preview("broken.jsonl") == {"shown": "table", "columns": ["a"], "rows": [["x\u2028y"], ["z"]], "total": 2, "cut": False}
+
+
 def test_a_long_curve_is_sent_whole_and_a_wide_table_in_part(ask, keep):
     keep("roc.jsonl", b'{"fpr": 0.5, "tpr": 0.5, "threshold": Infinity}\n' * 9_000, "table", {"rows": 9_000})
     keep("wide.csv", b"\n".join([b",".join(b"c%d" % i for i in range(100)), *[b",".join([b"1"] * 100)] * 900]))

@@ -6,6 +6,7 @@ is text for the page, which shows it as text.
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 from urllib.parse import quote
@@ -85,22 +86,21 @@ def rows_of(content: bytes, artifact: ArtifactView) -> dict[str, Any] | None:
     if not content.strip():
         return {"shown": "table", "columns": [], "rows": [], "total": 0, "cut": False}
     is_cut = len(content) > TABLE
-    text = content[:TABLE].decode("utf-8", errors="replace")
-    lines = text.splitlines()
+    lines = io.StringIO(content[:TABLE].decode("utf-8-sig", errors="replace"), newline="").readlines()  # only \n, \r\n and \r end lines
     if is_cut and lines:
         lines.pop()  # it may end anywhere
     found = _csv(lines) if artifact.name.lower().endswith(".csv") else _json_lines(lines)
     if found is None:
         return None
-    columns, rows = found
-    there = max(len(lines) - artifact.name.lower().endswith(".csv"), len(rows))
+    columns, rows, there = found
     total = artifact.meta.get("rows")
     whole = total if isinstance(total, int) else there if not is_cut else None
     is_part = is_cut or there > len(rows) or len(columns) > COLUMNS
     return {"shown": "table", "columns": columns[:COLUMNS], "rows": rows, "total": whole, "cut": is_part}
 
 
-def _json_lines(lines: list[str]) -> tuple[list[str], list[list[Any]]] | None:
+def _json_lines(lines: list[str]) -> tuple[list[str], list[list[Any]], int] | None:
+    """Columns, the first rows, and how many there are."""
     try:
         found = [json.loads(line) for line in lines[:CELLS] if line.strip()]
     except (ValueError, RecursionError):
@@ -108,20 +108,24 @@ def _json_lines(lines: list[str]) -> tuple[list[str], list[list[Any]]] | None:
     if not found or not all(isinstance(row, dict) for row in found):
         return None
     columns = list({str(name): None for row in found for name in row})
-    return columns, [[exact(row.get(name)) for name in columns[:COLUMNS]] for row in found[: _room(columns)]]
+    rows = [[exact(row.get(name)) for name in columns[:COLUMNS]] for row in found[: _room(columns)]]
+    return columns, rows, len(found) + sum(1 for line in lines[CELLS:] if line.strip())
 
 
-def _csv(lines: list[str]) -> tuple[list[str], list[list[Any]]] | None:
+def _csv(lines: list[str]) -> tuple[list[str], list[list[Any]], int] | None:
+    """Columns, the first rows, and how many there are. A row may take several lines, and more columns than the head names."""
     import csv
 
     try:
-        found = list(csv.reader(lines[:CELLS]))
+        found = [row for row in csv.reader(lines) if row]
     except csv.Error:
         return None
     if not found or len(found[0]) < 2:
         return None
-    columns = found[0]
-    return columns, [(row + [None] * len(columns))[: min(len(columns), COLUMNS)] for row in found[1 : 1 + _room(columns)] if row]
+    wide = max(len(row) for row in found)
+    columns = found[0] + [""] * (wide - len(found[0]))
+    rows = [(row + [None] * COLUMNS)[: min(wide, COLUMNS)] for row in found[1 : 1 + _room(columns)]]
+    return columns, rows, len(found) - 1
 
 
 def _room(columns: list[str]) -> int:

@@ -62,7 +62,8 @@ export function Cell({ column, row, left, width, scale, item, color }) {
   const text = shownText(column, row), edit = editable(column) ? () => setEdited(id) : undefined;
   if (column === 'status') return html`<span role="gridcell" class=${'cell st ' + value} style=${place} title=${table.error[row] || ''}>${value}</span>`;
   if (column === 'created' || column === 'ended') return html`<span role="gridcell" class="cell num" style=${place} title=${value ? moment(value) : ''}>${text}</span>`;
-  if (scale && scale[1] > scale[0] && typeof value === 'number') place.backgroundSize = Math.max(0, Math.min(1, (value - scale[0]) / (scale[1] - scale[0]))) * 100 + '% 100%';
+  // NaN has no bar, and must not keep that of the row that stood here
+  if (scale && scale[1] > scale[0] && value === +value) place.backgroundSize = Math.max(0, Math.min(1, (value - scale[0]) / (scale[1] - scale[0]))) * 100 + '% 100%';
   const kind = scale ? 'gauge num' : typeof value === 'number' || column === 'duration' ? 'num' : 'word';
   return html`<span role="gridcell" class=${`cell ${kind}${edit ? ' editable' : ''}`} style=${place} title=${kind === 'word' ? text : typeof value === 'number' ? String(value) : undefined} onDblClick=${edit}>${text}${edit ? html`<button type="button" class="pen" tabindex="-1" aria-label=${`edit ${column} of ${table.name[row]}`} onClick=${edit}>✎</button>` : null}</span>`;
 }

@@ -6,7 +6,7 @@ import { short } from './format.js';
 const LOG_FROM = 16; // greatest / least, from which an axis is logarithmic
 const FEW = 13; // so many different values are the marks themselves
 
-// {log, place(value), value(at), marks: [{at, text}], words}; null if the column has nothing to show.
+// {log, place(value), within(low, high), marks: [{at, text}], words}; null if the column has nothing to show.
 export function dimension(column, rows) {
   if (!column) return null;
   if (column.words) return ofWords(column, rows);
@@ -22,10 +22,14 @@ export function dimension(column, rows) {
   if (!(a <= b)) return null;
   const log = a > 0 && b / a >= LOG_FROM, f = log ? Math.log : v => v, low = f(a), high = f(b), place = v => (high > low ? (f(v) - low) / (high - low) : .5);
   const values = seen.size <= FEW ? [...seen].sort((p, q) => p - q) : log ? logTicks(a, b, 8) : ticks(a, b, 6), texts = seen.size <= FEW ? values.map(short) : log ? values.map(short) : labels(values);
+  const within = (from, to) => { // the least and the greatest value that lie there; as floats of 32 bits, as they are drawn and kept
+    const there = [];
+    for (const row of rows) { const v = column.values[row], t = Math.fround(place(v)); if (v !== null && t >= from && t <= to) there.push(v); }
+    return [there.reduce((p, q) => Math.min(p, q), b), there.reduce((p, q) => Math.max(p, q), a)];
+  };
   return {
-    log, place, words: null, range: [a, b],
+    log, place, words: null, within,
     at: row => { const v = column.values[row]; return v === null || !Number.isFinite(v) ? NaN : place(v); },
-    value: t => { const v = low + t * (high - low); return log ? Math.exp(v) : v; },
     marks: spread(values.map((v, i) => ({ at: place(v), text: texts[i] }))),
   };
 }
@@ -36,9 +40,8 @@ function ofWords(column, rows) {
   if (!used.size) return null;
   const codes = [...used].sort((p, q) => column.words[p].localeCompare(column.words[q], 'en', { numeric: true })), place = new Map(codes.map((code, i) => [code, codes.length > 1 ? i / (codes.length - 1) : .5]));
   return {
-    log: false, words: codes.map(code => column.words[code]), range: null,
+    log: false, words: codes.map(code => column.words[code]),
     at: row => (column.codes[row] < 0 ? NaN : place.get(column.codes[row])),
-    value: t => t,
     marks: spread(codes.map(code => ({ at: place.get(code), text: column.words[code] }))),
   };
 }
@@ -58,7 +61,7 @@ function spread(marks) {
   return out;
 }
 
-// What a brush from `low` to `high` (0 … 1) keeps, as a clause of a query about `field`.
+// What a brush from `low` to `high` (0 … 1) keeps, and that is something, as a clause of a query about `field`: no value between two runs is named.
 export function clause(dim, field, word, low, high) {
   if (dim.words) {
     const n = dim.words.length, kept = dim.words.filter((_, i) => { const at = n > 1 ? i / (n - 1) : .5; return at >= low - 1e-9 && at <= high + 1e-9; });
@@ -67,6 +70,5 @@ export function clause(dim, field, word, low, high) {
     if (kept.includes('NaN')) parts.push(`${field} = nan`);
     return parts.length > 1 ? `(${parts.join(' or ')})` : parts[0];
   }
-  const digits = v => +v.toPrecision(4), [a, b] = dim.range;
-  return `${field} between ${low <= 0 ? a : digits(dim.value(low))} and ${high >= 1 ? b : digits(dim.value(high))}`;
+  return `${field} between ${dim.within(low, high).join(' and ')}`;
 }

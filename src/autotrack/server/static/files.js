@@ -34,9 +34,9 @@ function Preview({ run, name, digest }) {
   }, [run, name, digest]);
   if (!got) return html`<p class="quiet">…</p>`;
   if (got.problem) return html`<p class="quiet">${got.problem}</p>`;
-  if (got.shown === 'image') return html`<a href=${got.src} target="_blank" rel="noopener"><img class="picture" src=${got.src} alt=${name} loading="lazy" /></a>`;
+  if (got.shown === 'image') return html`<a href=${got.src} target="_blank" rel="noopener"><img class="picture" src=${got.src} alt=${name} loading="lazy" onError=${() => set({ problem: 'this picture cannot be shown; save the file' })} /></a>`;
   if (got.shown === 'table') return html`<${Sheet} table=${got} name=${name} />`;
-  if (/\.(diff|patch)$/.test(name)) return html`<${Diff} text=${got.text} />`;
+  if (/\.(diff|patch)$/.test(name)) return html`<${Diff} text=${got.text} />${got.cut ? html`<p class="quiet">there is more; save the file for all</p>` : null}`;
   if (!got.text) return html`<p class="quiet">an empty file</p>`;
   return html`<pre class="text-file" tabindex="0">${got.text}${got.cut ? '\n… there is more' : ''}</pre>`;
 }
@@ -71,4 +71,5 @@ function Plain({ table }) {
 
 // What is no value, or no number, comes last either way.
 const none = v => v === null || v === undefined || v === 'NaN';
-const order = (a, b, way) => (none(a) || none(b) ? none(a) - none(b) : way * (typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true })));
+const number = v => (typeof v === 'string' && v.trim() === '' ? NaN : +v); // a CSV has its numbers as texts
+const order = (a, b, way) => (none(a) || none(b) ? none(a) - none(b) : way * (number(a) - number(b) || String(a).localeCompare(String(b), 'en', { numeric: true })));

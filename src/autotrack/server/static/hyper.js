@@ -80,7 +80,7 @@ function Coordinates({ axes, least }) {
   };
   const all = runs.order.value.length;
   const told = hot >= 0 ? html`<b>${runs.table.name[hot]}</b> ${axes.map(name => `${bare(name)} ${name.startsWith('metrics.') ? num(runs.table.value(name, hot)) : typed(runs.table.value(name, hot))}`).join(' · ')}` : kept === null ? 'drag along an axis to keep some; double click lets go' : '';
-  return html`<section class="card coordinates"><h2><span>${kept === null ? plural(all, 'run') : `${count(kept)} of ${count(all)} kept`}</span> ${kept === null ? null : html`<button type="button" class="mini on" onClick=${narrow}>filter to these</button> <button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}<em>${told}</em></h2>
+  return html`<section class="card coordinates"><h2><span>${kept === null ? plural(all, 'run') : `${count(kept)} of ${count(all)} kept`}</span> ${kept === null ? null : html`${kept ? html`<button type="button" class="mini on" onClick=${narrow}>filter to these</button> ` : null}<button type="button" class="mini" onClick=${() => plot.current.clear()}>all</button>`}<em>${told}</em></h2>
     <div class="sideways" tabindex="0"><div class="par" ref=${box} style=${{ minWidth: axes.length * WIDE + 'px' }} role="img" aria-label=${`parallel coordinates of ${axes.map(bare).join(', ')}`}></div></div></section>`;
 }
 

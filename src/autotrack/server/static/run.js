@@ -43,7 +43,7 @@ export function Run() {
 function Page({ run, base }) {
   runs.rev.value;
   const row = runs.byId(run.id), { table } = runs, status = row === undefined ? run.status : table.status[row], error = row === undefined ? run.error : table.error[row];
-  const curves = Object.keys(run.stats).filter(key => run.stats[key][0] > 1 || run.stats[key][8]), { artifacts: files, children } = run, shown = row === undefined ? run.name : table.name[row];
+  const curves = Object.keys(run.stats).filter(key => run.stats[key][0] > 1 || run.stats[key][8] || key.startsWith('system/')), { artifacts: files, children } = run, shown = row === undefined ? run.name : table.name[row];
   return html`<article class="run pane" tabindex="-1"><${Head} run=${run} status=${status} name=${shown} row=${row} />
     ${error || run.traceback ? html`<${Failure} error=${error} traceback=${run.traceback} />` : null}
     ${run.dropped ? html`<p class="bad">${plural(run.dropped, 'point')} had no room and are missing from the curves.</p>` : null}

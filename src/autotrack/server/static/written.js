@@ -40,14 +40,14 @@ function backwards(v, s) {
 }
 
 const cell = v => {
-  const text = v === undefined || v === null ? '' : String(v), safe = typeof v === 'string' && /^[=+\-@\t\r]/.test(text) ? "'" + text : text; // no formulas in a spreadsheet
+  const text = v === undefined || v === null ? '' : String(v), safe = typeof v === 'string' && /^[=+\-@\t\r]/.test(text) && Number.isNaN(+text) ? "'" + text : text; // no formulas in a spreadsheet
   return /[",\n\r]/.test(safe) ? '"' + safe.replaceAll('"', '""') + '"' : safe;
 };
 
 export const csv = rows => rows.map(row => row.map(cell).join(',')).join('\n') + '\n';
 
 export function markdown(head, rows) {
-  const text = v => (v === undefined || v === null ? '' : String(v)).replaceAll('|', '\\|').replace(/\s*\n\s*/g, ' ');
+  const text = v => (v === undefined || v === null ? '' : String(v)).replaceAll('|', '\\|').replace(/\s*[\r\n]\s*/g, ' ');
   return [head, head.map(() => '---'), ...rows].map(row => '| ' + row.map(text).join(' | ') + ' |').join('\n') + '\n';
 }
 
