@@ -43,6 +43,12 @@ FILTER = "async q => {" + PAINTED + """const { turn } = await import('./state.js
   turn({ q }); while (runs.hits.value === before) await new Promise(d => setTimeout(d, 1)); await painted(); return performance.now() - began; }"""  # noqa: E501
 ZOOM = "async ([a, b]) => {" + PAINTED + """const { go } = await import('./state.js'), plot = document.querySelector('.plot'), before = plot.curves.have, began = performance.now();
   go({ x0: String(a), x1: String(b) }); while (plot.curves.have === before) await new Promise(d => setTimeout(d, 1)); await painted(); return performance.now() - began; }"""  # noqa: E501
+FRAMES = """() => { const gaps = globalThis.gaps = []; let last = performance.now();
+  const frame = now => { gaps.push(now - last); last = now; if (globalThis.gaps === gaps) requestAnimationFrame(frame); };
+  requestAnimationFrame(frame); }"""
+LINES = "n => document.querySelector('.par')?.parallel?.kept?.length === n"
+AXIS = """() => { const p = document.querySelector('.par').parallel, r = p.top.getBoundingClientRect();
+  return [r.left + p.xs[1], r.top + p.y(0.98), r.top + p.y(0.02)]; }"""
 HIDE = """() => { Object.defineProperty(document, 'hidden', { value: true, configurable: true });
   document.dispatchEvent(new Event('visibilitychange')); }"""
 DRAW = """async () => { const { spent } = await import('./chart.js'), c = document.querySelector('.plot').chart, out = [];
@@ -115,9 +121,12 @@ def tables(base: Path, browser, many: int) -> None:
             verdict("sort, painted", statistics.median(page.evaluate(SORT, name) for name in ("val/acc", "name", "val/f1") * 2), 100, "ms")
             asked = [f"metrics.val/acc > {0.5 + i / 50} and params.lr < 0.1" for i in range(6)]
             verdict("filter, painted", statistics.median(page.evaluate(FILTER, q) for q in asked), 100, "ms")
+            frames = sorted(brushed(browser, f"{url}?e=vision/imagenet&tab=hyper", runs))
+            verdict(f"brush {runs:,} lines, a frame, p95 (p50 {frames[len(frames) // 2]:.0f})", frames[int(len(frames) * 0.95)], 50, "ms")
             for state in ("shown", "hidden"):  # headless Chromium shows every tab: a hidden one is told that it is, and not slowed down by it
                 if state == "hidden":
                     page.evaluate(HIDE)
+                    page.wait_for_timeout(11_000)  # the browser collects garbage some eight seconds after, once: up to 0.2 s
                 page.wait_for_timeout(1000)
                 cpu, drawn = sum(process.cpu_times()[:2]), browser_cpu(browser)
                 page.wait_for_timeout(IDLE_S * 1000)
@@ -126,6 +135,24 @@ def tables(base: Path, browser, many: int) -> None:
                 verdict(f"at rest, the page {state}: its process", drawn / IDLE_S * 100, 1, "%")
             verdict("resident memory of the server", process.memory_info().rss / 1e6, 150, "MB")
             page.close()
+
+
+def brushed(browser, url: str, runs: int) -> list[float]:
+    """Milliseconds of each frame while a brush on one axis of parallel coordinates is drawn from one end to the other."""
+    page = new(browser)
+    page.goto(url)
+    page.wait_for_function(LINES, arg=runs, timeout=60_000)
+    page.wait_for_timeout(1500)
+    x, top, low = page.evaluate(AXIS)
+    page.mouse.move(x, top)
+    page.mouse.down()
+    page.evaluate(FRAMES)
+    for i in range(1, 61):
+        page.mouse.move(x, top + (low - top) * i / 60)
+        page.wait_for_timeout(16)
+    frames = page.evaluate("() => { const taken = gaps; globalThis.gaps = null; return taken; }")
+    page.close()
+    return frames
 
 
 def curves(base: Path, browser, points: int) -> None:
