@@ -125,14 +125,13 @@ def in_turn(body: str, mode: str, turns: int) -> tuple[float, float, float]:
     return tuple(statistics.median(values) for values in zip(*((r[2], r[0] - r[2], r[1] - r[3]) for r in rows), strict=True))  # type: ignore[return-value]
 
 
-def main(rounds: str = "9", only: str = "") -> None:
-    times = int(rounds)
+def main(rounds: int = 9, only: str = "") -> None:
     peer = ["mlflow"] if has("mlflow") else []
     for (name, body), limit in zip(CASES.items(), (3, 1), strict=True):
         if only not in name:
             continue
         each = 200 if "200" in name else 1
-        found = figures(body, ["plain", "autotrack-nomodels", *peer], times)
+        found = figures(body, ["plain", "autotrack-nomodels", *peer], rounds)
         show(f"{name}: CPU in ms (median)", [
             (mode, f"thread {statistics.median(v[0] for v in values) / each:8.2f}   process {statistics.median(v[1] for v in values) / each:8.2f}")
             for mode, values in found.items()
@@ -141,13 +140,13 @@ def main(rounds: str = "9", only: str = "") -> None:
     for (name, body), limit in zip(IN_TURN.items(), (20, 5), strict=True):
         if only not in name:
             continue
-        plain, thread, process = in_turn(body, "autotrack-nomodels", 2 * times)
+        plain, thread, process = in_turn(body, "autotrack-nomodels", 2 * rounds)
         peers = [(mode, "thread +{1:.2f}   process +{2:.2f}".format(*in_turn(body, mode, 3))) for mode in peer]
         show(f"{name}: CPU in ms (median)", [("plain", f"{plain:.2f}"), ("autotrack", f"thread +{thread:.2f}   process +{process:.2f}"), *peers])
         verdict(f"{name}: more than plain, training thread", thread, limit, "ms")
     if only in "XGBoost, 500 rounds, with the model file":
-        raw = statistics.median(v[0] for v in figures(SAVE_RAW, ["plain"], times)["plain"])
-        thread = in_turn(IN_TURN["XGBoost, 500 rounds, without the model file"], "autotrack", 2 * times)[1]
+        raw = statistics.median(v[0] for v in figures(SAVE_RAW, ["plain"], rounds)["plain"])
+        thread = in_turn(IN_TURN["XGBoost, 500 rounds, without the model file"], "autotrack", 2 * rounds)[1]
         verdict("XGBoost, 500 rounds, with the model file, training thread", thread, 5 + 1.2 * raw, "ms")
     if only in "a silent inner fit":
         found = figures(SILENT, ["plain", "autotrack"], 3)
@@ -155,4 +154,4 @@ def main(rounds: str = "9", only: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])

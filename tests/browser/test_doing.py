@@ -27,14 +27,20 @@ def stored(server, path):
     return json.load(urllib.request.urlopen(f"{server.url}/api/{path}"))
 
 
-def test_a_name_is_edited_in_its_cell_and_taken_back_from_the_toast(page, own):
-    page.goto(f"{own.url}/{HERE}&tab=table")
+def renaming(page, server, text):
+    """The table's first row, and the name that it had, while another one is typed there."""
+    page.goto(f"{server.url}/{HERE}&tab=table")
     page.wait_for_selector(".tr")
     first = page.locator('[aria-rowindex="2"]')
     before = first.locator(".name a").inner_text()
     first.hover()
     first.locator(".pen").first.click()
-    page.keyboard.type("a better name")
+    page.keyboard.type(text)
+    return first, before
+
+
+def test_a_name_is_edited_in_its_cell_and_taken_back_from_the_toast(page, own):
+    first, before = renaming(page, own, "a better name")
     page.keyboard.press("Enter")
     page.wait_for_selector(".toast >> text=renamed")
     assert first.locator(".name a").inner_text() == "a better name"
@@ -230,13 +236,7 @@ def test_long_marks_of_the_first_axis_are_not_cut_by_the_edge(page, serve, tmp_p
 
 
 def test_escape_leaves_a_name_and_a_tag_as_they_were(page, own):
-    page.goto(f"{own.url}/{HERE}&tab=table")
-    page.wait_for_selector(".tr")
-    first = page.locator('[aria-rowindex="2"]')
-    before = first.locator(".name a").inner_text()
-    first.hover()
-    first.locator(".pen").first.click()
-    page.keyboard.type("typed and left")
+    first, before = renaming(page, own, "typed and left")
     page.keyboard.press("Escape")
     page.wait_for_selector("input.edit", state="detached")
     assert first.locator(".name a").inner_text() == before
@@ -258,13 +258,8 @@ def test_a_text_in_the_making_stays_in_its_cell_when_a_run_arrives(page, own):
     from autotrack.backends.opening import open_backend
     from autotrack.records import Batch, RunStarted
 
-    page.goto(f"{own.url}/{HERE}&tab=table")
-    page.wait_for_selector(".tr")
     before = stored(own, "runs?experiment=vision/imagenet")["runs"]["name"]
-    first = page.locator('[aria-rowindex="2"]')
-    first.hover()
-    first.locator(".pen").first.click()
-    page.keyboard.type("half of a n")
+    renaming(page, own, "half of a n")
     backend = open_backend(f"sqlite:///{own.folder / 'autotrack.db'}")
     backend.write(Batch("newcomer", 1, (RunStarted("f" * 24, 4e9, "vision/imagenet", "newcomer", kind="test"),)))
     backend.close()

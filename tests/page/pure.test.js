@@ -1,6 +1,7 @@
 // The parts of the page that touch no page: numbers as text, the address, columns, marks of axes, curves, panels, completion.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { along, over } from '../../src/autotrack/server/static/along.js';
@@ -227,6 +228,9 @@ test('every printed colour can be read on its ground in both themes, and one tha
   }
   assert.deepEqual(shade([[255, 255, 255], [0, 0, 0]], false), { color: 'rgb(255,255,255)', backgroundColor: 'rgb(0,0,0)' });
   assert.deepEqual(shade([[10, 20, 30], 'ground'], false), { color: 'rgb(10,20,30)', backgroundColor: '' });
+  const css = readFileSync(new URL('../../src/autotrack/server/static/style.css', import.meta.url), 'utf8'); // inverse: the page's own two, as they are there
+  const named = name => [...css.matchAll(new RegExp(`--${name}: #(..)(..)(..)[; ]`, 'g'))].map(([, ...hex]) => `rgb(${hex.map(v => parseInt(v, 16))})`);
+  for (const i of [0, 1]) assert.deepEqual(shade(['ground', 'ink'], i === 1), { color: named('wash')[i], backgroundColor: named('ink')[i] });
 });
 
 test('what is copied cannot be a formula, and a table keeps its columns', () => {

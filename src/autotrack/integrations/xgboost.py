@@ -119,7 +119,8 @@ class Curves(TrainingCallback):
         self._say = fit.pen()
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
-        self._began = self._before = self._told = time.perf_counter()
+        self._began = self._before = time.perf_counter()
+        self._told = -APART_S  # when rounds were told: the first one is at once
         self._untold: list[tuple[int, float, list[Any]]] = []  # rounds: number, when it ended, the value of each curve
         self._goes_on = goes_on  # with a booster that had rounds before
         self._start = 0  # how many
@@ -154,7 +155,7 @@ class Curves(TrainingCallback):
             now = time.perf_counter()
             self._untold.append((epoch, now, [values[-1] for _, values in self._keys]))
             self._rounds += 1
-            if now - self._told >= APART_S or self._rounds == 1:
+            if now - self._told >= APART_S:
                 self.tell()
         except Exception as error:  # noqa: BLE001 - at every round, where a guard would be felt; see guard.failed
             failed("recording a round", error)

@@ -769,7 +769,7 @@ if hasattr(os, "register_at_fork"):
 
 def _flattened(metrics: Mapping[str, Any]) -> dict[str, Any]:
     if not is_mapping(metrics):
-        raise TypeError(f"metrics are a mapping from names to numbers, not a {type(metrics).__name__}")
+        raise TypeError(f"metrics are a mapping from names to numbers, not a {type(metrics).__name__}") from None
     flat: dict[str, Any] = {}
     _flatten(metrics, "", flat, 0)
     return flat

@@ -1,7 +1,7 @@
 // A column as an axis of a plot: where each run stands on it (0 … 1) and what its marks say. Pure.
 
 import { labels, logTicks, ticks } from './axes.js';
-import { short } from './format.js';
+import { natural, short } from './format.js';
 
 const LOG_FROM = 16; // greatest / least, from which an axis is logarithmic
 const FEW = 13; // so many different values are the marks themselves
@@ -38,7 +38,7 @@ function ofWords(column, rows) {
   const used = new Set();
   for (const row of rows) if (column.codes[row] >= 0) used.add(column.codes[row]);
   if (!used.size) return null;
-  const codes = [...used].sort((p, q) => column.words[p].localeCompare(column.words[q], 'en', { numeric: true })), place = new Map(codes.map((code, i) => [code, codes.length > 1 ? i / (codes.length - 1) : .5]));
+  const codes = [...used].sort((p, q) => natural(column.words[p], column.words[q])), place = new Map(codes.map((code, i) => [code, codes.length > 1 ? i / (codes.length - 1) : .5]));
   return {
     log: false, words: codes.map(code => column.words[code]),
     at: row => (column.codes[row] < 0 ? NaN : place.get(column.codes[row])),

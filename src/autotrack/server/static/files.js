@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { Diff } from './diff.js';
 import { Drawn } from './drawn.js';
-import { bytes, count, num, typed } from './format.js';
+import { bytes, count, natural, num, typed } from './format.js';
 import { html } from './html.js';
 import { recognised } from './recognised.js';
 
@@ -70,6 +70,5 @@ function Plain({ table }) {
 }
 
 // What is no value, or no number, comes last either way.
-const none = v => v === null || v === undefined || v === 'NaN';
-const number = v => (typeof v === 'string' && v.trim() === '' ? NaN : +v); // a CSV has its numbers as texts
-const order = (a, b, way) => (none(a) || none(b) ? none(a) - none(b) : way * (number(a) - number(b) || String(a).localeCompare(String(b), 'en', { numeric: true })));
+const none = v => v === null || v === undefined || v === 'NaN' || String(v).trim() === '';
+const order = (a, b, way) => (none(a) || none(b) ? none(a) - none(b) : way * natural(String(a), String(b)));

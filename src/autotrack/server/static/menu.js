@@ -1,12 +1,12 @@
 // A button and the sheet that it opens; a click elsewhere or Esc shuts it.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { html } from './html.js';
 
 // `children` is a function: what the sheet holds, given what shuts it. It is called when the sheet is open only.
 export function Menu({ text, look = '', outer = '', wide = false, label, title, opened, children }) {
   const [open, set] = useState(false), box = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => { // before a key can come
     if (!open) return undefined;
     if (opened) opened();
     const away = e => { if (!box.current.contains(e.target)) set(false); };
