@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from autotrack import by_name
+from autotrack import by_name, imports
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def table(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "toynamed", ours)
     monkeypatch.setattr(by_name, "TABLES", {"toyframework.table": "toynamed"})
-    monkeypatch.setattr(sys, "meta_path", [finder for finder in sys.meta_path if not isinstance(finder, by_name.Waiting)])
     yield ours
+    imports.forget("toyframework.table", by_name.register)
     for name in ("toyframework", "toyframework.table"):
         sys.modules.pop(name, None)
 
@@ -36,7 +36,6 @@ def test_a_table_that_is_imported_later_has_the_name(table, capsys):
     assert "toyframework" not in sys.modules
     module = imported()
     assert module.NAMES == {"autotrack": 1}
-    assert "exec_module" not in vars(module.__spec__.loader)
     assert capsys.readouterr().out == "imported\n"
 
 
@@ -52,21 +51,3 @@ def test_a_failure_of_ours_lets_the_import_succeed(table, monkeypatch, caplog):
     by_name.wait()
     assert imported().NAMES == {}
     assert "naming autotrack in toyframework.table" in caplog.text
-
-
-def test_an_import_that_fails_fails_in_its_own_words_and_is_waited_for_again(table, tmp_path):
-    by_name.wait()
-    path = tmp_path / "toyframework" / "table.py"
-    path.write_text("raise ImportError('broken')")
-    with pytest.raises(ImportError, match="broken"):
-        imported()
-    path.write_text("NAMES = {} # mended\n")
-    assert imported().NAMES == {"autotrack": 1}
-
-
-def test_other_imports_are_not_touched(table):
-    by_name.wait()
-    waiting = sys.meta_path[0]
-    assert isinstance(waiting, by_name.Waiting)
-    assert waiting.find_spec("toyframework") is None
-    assert waiting.find_spec("json", None, None) is None

@@ -20,10 +20,9 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-import wrapt
-
 from autotrack.errors import IntegrationError, TargetMissing, UnsupportedVersion
 from autotrack.guard import failures, guard, guarded
+from autotrack.imports import forget, when_imported
 from autotrack.instrument.calls import ArgumentMissing, Call
 from autotrack.instrument.fits import QUIET, Fit, Within, _current, begin_fit, close_fit, open_fit, stay
 from autotrack.instrument.patches import Around, Make, Observe, Patch, Patches, Unchanged, note_aliases, rebind_aliases
@@ -62,6 +61,8 @@ class Integration:
         self.is_enabled = False
         self._version: str | None = None
         self._declared: list[_Declared] = []
+        self._late: list[_Declared] = []
+        self._is_late = False  # they are on
         self._registers: list[Callable[[], Callable[[], None]]] = []
         self._undo: list[Callable[[], None]] = []
 
@@ -150,18 +151,25 @@ class Integration:
 
         return declare
 
-    def wrap(self, *targets: str) -> Callable[[Make], Make]:
+    def wrap(self, *targets: str, late: bool = False) -> Callable[[Make], Make]:
         """Declare a wrapper that is written out, for what is called so often that ``watch`` would be felt.
 
         ``make(patch, original)`` returns it, with ``patch`` and ``original`` in its closure: it calls the original once,
-        outside every guard, with what it was given, and does no more than that where ``patch.on`` is False.
+        outside every guard, with what it was given, and does no more than that where ``patch.on`` is False. One of a method
+        may be ``late``: it is not there before ``wrap_late()`` is called, so that who never needs it never pays.
         """
 
         def declare(make: Make) -> Make:
-            self._declared.append(_Written(targets, make))
+            (self._late if late else self._declared).append(_Written(targets, make))
             return make
 
         return declare
+
+    def wrap_late(self) -> None:
+        """Have the late wrappers there from now on."""
+        if not self._is_late and self.is_enabled:
+            self._is_late = True
+            self._put_on(self._late)
 
     def on_enable(self, register: Callable[[], Callable[[], None]]) -> Callable[[], Callable[[], None]]:
         """Declare official global hooks: ``register()`` puts them on, and returns how to take them off."""
@@ -198,27 +206,32 @@ class Integration:
         require(self.package, self.requires, self.version)
         self.is_enabled = True
         self.missing.clear()
-        for declared in self._declared:
-            for module in declared.modules:
-                _when_imported(module, functools.partial(self._patch, declared))
+        self._put_on(self._declared)
         if sweep:
             rebind_aliases(self.package, self._functions())
         for register in self._registers:
             with guard(f"registering with {self.name}"):
                 self._undo.append(register())
 
+    def _put_on(self, declarations: list[_Declared]) -> None:
+        for declared in declarations:
+            for module in declared.modules:
+                patch = functools.partial(self._patch, declared)
+                when_imported(module, patch)
+                self._undo.append(functools.partial(forget, module, patch))
+
     def disable(self) -> None:
         """Take all patches off; see Patch.restore."""
         if not self.is_enabled:
             return
-        self.is_enabled = False
+        self.is_enabled = self._is_late = False
         for undo in reversed(self._undo):
             with guard(f"unregistering from {self.name}"):
                 undo()
         self._undo.clear()
         with guard(f"taking the patches of {self.name} off"):
             note_aliases(self.package, self._functions())
-            for declared in reversed(self._declared):
+            for declared in reversed([*self._declared, *self._late]):
                 declared.patches.restore()
                 declared.done.clear()
 
@@ -479,15 +492,6 @@ def _generator_function(hook: Hook) -> Hook:
     if not inspect.isgeneratorfunction(hook):
         raise IntegrationError(f"{hook.__qualname__} is no generator function: a hook has one `yield`, where the framework runs")
     return hook
-
-
-def _when_imported(name: str, hook: Callable[[types.ModuleType], None]) -> None:
-    """Now if the module is there, else once it is."""
-    module = sys.modules.get(name)
-    if module is not None:
-        hook(module)
-    else:
-        wrapt.register_post_import_hook(hook, name)
 
 
 def version_of(package: str, requires: str) -> str:

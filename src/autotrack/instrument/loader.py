@@ -7,7 +7,6 @@ has happened; only then is it loaded itself. Built-in ones are listed in a dict,
 
 from __future__ import annotations
 
-import functools
 import importlib
 import importlib.util
 import logging
@@ -18,11 +17,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import wrapt
-
 from autotrack.backends import opening
 from autotrack.errors import IntegrationError
 from autotrack.guard import guard
+from autotrack.imports import forget, when_imported
 from autotrack.instrument import threads
 from autotrack.instrument.integration import Integration, version_of
 from autotrack.instrument.patches import Patches
@@ -63,7 +61,6 @@ class Loader:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._wanted: set[str] = set()
-        self._hooked: set[str] = set()
         self._awake: dict[str, Integration] = {}  # in the order of their waking
         self._errors: dict[str, Exception] = {}
         self._joblib = Patches()
@@ -97,14 +94,10 @@ class Loader:
             self._excluded.discard(name)
             self._errors.pop(name, None)
             self._wanted.add(name)
-            is_there = name in sys.modules
-            hook = not is_there and name not in self._hooked
-            if hook:
-                self._hooked.add(name)
-        if is_there:
+        if name in sys.modules:
             self._wake(name, sweep=True)
-        elif hook:  # installed or not: it may be, in the next cell of a notebook
-            wrapt.register_post_import_hook(functools.partial(self._imported, name), name)
+        else:  # installed or not: it may be, in the next cell of a notebook
+            when_imported(name, self._imported)
 
     def _against(self, name: str) -> list[Exception]:
         if name in self._errors:
@@ -129,8 +122,11 @@ class Loader:
                 if name in names:
                     self._awake.pop(name).disable()
             self._wanted -= set(names)
+            for name in names:
+                forget(name, self._imported)
             if not self._wanted:
                 self._joblib.restore()
+                forget(threads.MODULE, self._wrap_joblib)
 
     def exclude(self, names: Collection[str]) -> None:
         """Drop these, and say so in the status."""
@@ -162,10 +158,9 @@ class Loader:
             return IntegrationStatus(name, version, False, "AUTOTRACK_DISABLED is set")
         return IntegrationStatus(name, version, False, "autolog() was not called for it")
 
-    def _imported(self, name: str, _module: types.ModuleType) -> None:
-        self._hooked.discard(name)
-        if name in self._wanted:
-            self._wake(name, sweep=False)
+    def _imported(self, module: types.ModuleType) -> None:
+        if module.__name__ in self._wanted:
+            self._wake(module.__name__, sweep=False)
 
     def _wake(self, name: str, *, sweep: bool) -> None:
         # Without the lock: an integration imports, and a thread that imports may be waiting for us.
@@ -184,14 +179,9 @@ class Loader:
                 self._awake[name] = integration
 
     def _spread_over_threads(self) -> None:
-        if threads.MODULE in sys.modules:
-            self._wrap_joblib(sys.modules[threads.MODULE])
-        elif threads.MODULE not in self._hooked:
-            self._hooked.add(threads.MODULE)
-            wrapt.register_post_import_hook(self._wrap_joblib, threads.MODULE)
+        when_imported(threads.MODULE, self._wrap_joblib)
 
     def _wrap_joblib(self, module: types.ModuleType) -> None:
-        self._hooked.discard(threads.MODULE)
         with guard("observing joblib"):
             self._joblib.wrap_target(module, threads.TARGET, threads.spread)
 

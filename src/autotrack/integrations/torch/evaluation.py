@@ -99,7 +99,7 @@ def watched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     return criterion
 
 
-@integration.wrap("torch.nn.modules.module:Module.train")
+@integration.wrap("torch.nn.modules.module:Module.train", late=True)
 def train_of_a_module(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     local = ears.local
 

@@ -57,7 +57,7 @@ def step_of_a_scaler(patch: Patch, original: Callable[..., Any]) -> Callable[...
 def clipping(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     def clip_grad_norm_(*args: Any, **kwargs: Any) -> Any:
         norm = original(*args, **kwargs)
-        if torch.compiler.is_compiling() or not patch.on or current_fit() is not None:
+        if current_fit() is not None or torch.compiler.is_compiling() or not patch.on:
             return norm
         with guard("noting a gradient's norm"):
             ear = ears.here()

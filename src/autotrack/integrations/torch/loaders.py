@@ -67,7 +67,7 @@ def iter_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
     return __iter__
 
 
-@integration.wrap("torch.utils.data.dataloader:_BaseDataLoaderIter.__next__")
+@integration.wrap("torch.utils.data.dataloader:_BaseDataLoaderIter.__next__", late=True)
 def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     passes, clock = ears.passes, perf_counter
 
@@ -100,6 +100,7 @@ def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
 def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
     if not isinstance(iterator, dataloader._BaseDataLoaderIter):
         return
+    integration.wrap_late()
     ear = ears.here()
     finish_epoch(ear)
     ear.closing = None

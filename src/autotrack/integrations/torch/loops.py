@@ -40,6 +40,7 @@ class Loop:
     )  # fmt: skip
 
     def __init__(self, place: Place | None, before: Loop | None) -> None:
+        integration.wrap_late()
         self.before = before  # the loop that this one may be part of
         self.followers: list[weakref.ref[Loop]] = []  # those that may be part of this one
         if before is not None:

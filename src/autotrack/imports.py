@@ -1,0 +1,108 @@
+"""Modules that are waited for: whoever waits is told once, right after the import, and nothing is imported for it.
+
+A finder that finds nothing itself stands first among python's own, and only while somebody waits: a framework may look for a package
+that is not there at every step (Accelerate does, twice), and each finder is asked then. So is the one of wrapt, which never leaves.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import allocate_lock, get_ident
+
+TYPE_CHECKING = False  # as typing has it, which would take most of the time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+class Finder:
+    """Hears of an import before it begins, and has the module's own loader tell when it has loaded."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, list[Callable[[ModuleType], object]]] = {}
+        self._looking: set[tuple[int, str]] = set()  # which thread looks for what
+        self._lock = allocate_lock()
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+        """What the other finders find, of a module that is waited for; None of any other."""
+        if name not in self.waiting:
+            return None
+        looking = get_ident(), name
+        if looking in self._looking:
+            return None
+        from importlib.util import find_spec  # only where it matters
+
+        self._looking.add(looking)
+        try:
+            spec = find_spec(name)
+        finally:
+            self._looking.discard(looking)
+        if spec is not None and spec.loader is not None:
+            self._hear(name, spec.loader)
+        return spec
+
+    def _hear(self, name: str, loader: object) -> None:
+        load = getattr(loader, "exec_module", None)
+        if load is None or isinstance(loader, type):
+            return
+
+        def exec_module(module: ModuleType) -> None:
+            if module.__name__ == name:  # one loader may load several
+                vars(loader).pop("exec_module", None)
+            load(module)
+            if module.__name__ == name:
+                self.tell(name, module)
+
+        try:
+            loader.exec_module = exec_module  # type: ignore[attr-defined]  # of this one object, which loads once as a rule
+        except (AttributeError, TypeError):  # it takes no attributes
+            return
+
+    def tell(self, name: str, module: ModuleType) -> None:
+        """It is imported: nobody waits for it any more."""
+        with self._lock:
+            calls = self.waiting.pop(name, [])
+        self._stand()
+        for call in calls:
+            call(module)
+
+    def wait(self, name: str, call: Callable[[ModuleType], object]) -> None:
+        """Have it called; once, however often it is asked for."""
+        with self._lock:
+            calls = self.waiting.setdefault(name, [])
+            if call not in calls:
+                calls.append(call)
+        self._stand()
+
+    def forget(self, name: str, call: Callable[[ModuleType], object]) -> None:
+        """Do not have it called."""
+        with self._lock:
+            calls = [each for each in self.waiting.pop(name, []) if each != call]
+            if calls:
+                self.waiting[name] = calls
+        self._stand()
+
+    def _stand(self) -> None:
+        """Be there while somebody waits. The list is never cut short: another thread may be going through it."""
+        with self._lock:
+            if self.waiting and self not in sys.meta_path:
+                sys.meta_path.insert(0, self)
+            elif not self.waiting and self in sys.meta_path:
+                sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
+
+
+_finder = Finder()
+forget = _finder.forget
+
+
+def when_imported(name: str, call: Callable[[ModuleType], object]) -> None:
+    """Call with the module: now if it is there, else once it is, unless ``forget`` is called with the same.
+
+    What ``call`` raises would rise out of the import, so it is guarded.
+    """
+    module = sys.modules.get(name)
+    if module is not None:
+        call(module)
+    else:
+        _finder.wait(name, call)

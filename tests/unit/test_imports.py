@@ -1,0 +1,174 @@
+"""Modules that are waited for: told once, and nothing is there that nobody needs."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import subprocess
+import sys
+import textwrap
+import threading
+import zipfile
+
+import pytest
+
+from autotrack import imports
+
+SOURCE = "HERE = 1\n"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """Where a package lies, of which nothing is imported."""
+    package = tmp_path / "toywaited"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield package
+    for name in ("toywaited", "toywaited.part"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def finder(monkeypatch):
+    """One that nobody else waits with."""
+    finder = imports.Finder()
+    monkeypatch.setattr(imports, "_finder", finder)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    return finder
+
+
+def test_who_waits_is_told_after_the_import_and_once(toy, finder):
+    told = []
+    imports.when_imported("toywaited.part", lambda module: told.append(module.HERE))
+    module = importlib.import_module("toywaited.part")
+    assert told == [1]
+    assert "exec_module" not in vars(module.__spec__.loader)
+    importlib.reload(module)
+    assert told == [1]
+
+
+def test_what_is_there_is_told_at_once(toy, finder):
+    told = []
+    importlib.import_module("toywaited.part")
+    imports.when_imported("toywaited.part", told.append)
+    assert [module.__name__ for module in told] == ["toywaited.part"]
+    assert finder not in sys.meta_path
+
+
+def test_the_finder_stands_there_while_somebody_waits(toy, finder):
+    others = list(sys.meta_path)
+    told = []
+    imports.when_imported("toywaited.part", told.append)
+    imports.when_imported("toywaited", told.append)
+    assert sys.meta_path == [finder, *others]
+    importlib.import_module("toywaited.part")
+    assert sys.meta_path == others
+    imports.when_imported("absent_for_good", told.append)
+    assert sys.meta_path == [finder, *others]
+    finder.forget("absent_for_good", told.append)
+    assert sys.meta_path == others
+    assert [module.__name__ for module in told] == ["toywaited", "toywaited.part"]
+
+
+def test_who_is_going_through_the_finders_misses_none(toy, finder):
+    imports.when_imported("toywaited", lambda _: None)
+    passing, seen = iter(sys.meta_path), []
+    seen.append(next(passing))
+    others = [each for each in sys.meta_path if each is not finder]
+    importlib.import_module("toywaited")
+    assert [*seen, *passing] == [finder, *others]
+
+
+def test_the_same_is_called_once_and_can_be_forgotten(toy, finder):
+    told, others = [], []
+    for _ in range(2):
+        imports.when_imported("toywaited", told.append)
+    imports.when_imported("toywaited", others.append)
+    finder.forget("toywaited", others.append)
+    finder.forget("toywaited", others.append)
+    importlib.import_module("toywaited")
+    assert (len(told), len(others)) == (1, 0)
+
+
+def test_an_import_that_fails_fails_in_its_own_words_and_is_waited_for_again(toy, finder):
+    told = []
+    imports.when_imported("toywaited.part", told.append)
+    (toy / "part.py").write_text("raise ImportError('broken')")
+    with pytest.raises(ImportError, match="broken"):
+        importlib.import_module("toywaited.part")
+    assert told == []
+    (toy / "part.py").write_text("HERE = 2 # mended\n")
+    assert importlib.import_module("toywaited.part").HERE == 2
+    assert len(told) == 1
+
+
+def test_looking_for_a_module_is_no_import(toy, finder):
+    told = []
+    imports.when_imported("toywaited", told.append)
+    plain = importlib.machinery.PathFinder.find_spec("toywaited")
+    spec = importlib.util.find_spec("toywaited")
+    assert (spec.name, spec.origin, type(spec.loader)) == (plain.name, plain.origin, type(plain.loader))
+    assert importlib.util.find_spec("absent_for_good") is None
+    assert told == []
+    importlib.import_module("toywaited")
+    assert len(told) == 1
+
+
+def test_somebody_else_who_looks_meanwhile_hides_no_import(toy, finder, monkeypatch):
+    """One thread stands in the middle of a look for the module, while another imports it."""
+    told, looks, goes_on = [], threading.Event(), threading.Event()
+
+    class Slow:
+        def find_spec(self, name, path=None, target=None):
+            if name == "toywaited" and threading.current_thread() is looker:
+                looks.set()
+                goes_on.wait(10)
+
+    sys.meta_path.insert(0, Slow())
+    imports.when_imported("toywaited", told.append)
+    looker = threading.Thread(target=importlib.util.find_spec, args=("toywaited",))
+    looker.start()
+    assert looks.wait(10)
+    importlib.import_module("toywaited")
+    goes_on.set()
+    looker.join()
+    assert len(told) == 1
+
+
+def test_a_loader_of_several_modules_tells_of_each_by_its_name(tmp_path, finder, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "toys.zip", "w") as packed:
+        packed.writestr("toyfirst.py", SOURCE)
+        packed.writestr("toysecond.py", "import toyfirst\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "toys.zip"))
+    told = []
+    for name in ("toyfirst", "toysecond"):
+        imports.when_imported(name, lambda module: told.append(module.__name__))
+        importlib.util.find_spec(name)
+    importlib.import_module("toysecond")
+    assert told == ["toyfirst", "toysecond"]
+    for name in told:
+        del sys.modules[name]
+    importlib.import_module("toysecond")
+    assert len(told) == 2
+
+
+def test_disable_leaves_the_finders_as_they_were(tmp_path):
+    """All tables that take our name are loaded, and nothing is observed: then nobody waits for anything."""
+    pytest.importorskip("accelerate.tracking")
+    pytest.importorskip("transformers")
+    program = """
+        import sys
+        import accelerate.tracking, transformers.integrations.integration_utils
+        before = list(sys.meta_path)
+        import autotrack
+        assert sys.meta_path == before
+        autotrack.configure(uri="sqlite:///a.db")
+        autotrack.autolog()
+        added = [finder for finder in sys.meta_path if finder not in before]
+        assert len(added) == 1, added
+        autotrack.disable()
+        assert sys.meta_path == before, sys.meta_path
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
