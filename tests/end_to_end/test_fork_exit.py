@@ -249,7 +249,7 @@ def test_children_that_log_nothing_leave_nothing(tmp_path, way):
         for child in children: child.join()
         print([child.exitcode for child in children])
         assert {name.partition(".")[0] for name in os.listdir(STORE / "journal")} == {journal.writer}
-        assert not list(STORE.glob("journal/*.term"))[0].stat().st_size
+        assert list(STORE.glob("journal/*.lock"))[0].read_text().count("\\n") == 1
         end()
         """
     found = ran(tmp_path, body, way)

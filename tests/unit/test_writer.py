@@ -257,7 +257,7 @@ def test_an_idle_thread_ends_and_begins_again(tmp_path):
     assert threads()  # a run is open
     ours.journal.put(RunEnded("run", 1.0, "finished"))
     eventually(lambda: not threads())
-    assert [path.suffix for path in sorted((tmp_path / "journal").iterdir())] == [".lock", ".term"]
+    assert [path.suffix for path in sorted((tmp_path / "journal").iterdir())] == [".lock"]
     for step in range(1, 200):
         ours.lane.log({"x": 1.0}, step)
     eventually(lambda: ours.store.steps() == list(range(200)))
@@ -409,7 +409,8 @@ def test_what_a_dead_process_left_is_replayed(left):
 
 
 def test_it_is_interrupted_if_it_was_terminated(left):
-    next(left.glob("*.term")).write_text("Current thread …")
+    with next(left.glob("*.lock")).open("a") as lock:
+        lock.write("Current thread …")
     store = Store()
     replay(left, store)
     assert store.run("run").status == "interrupted"

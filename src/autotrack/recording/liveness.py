@@ -4,8 +4,8 @@ A writer keeps ``<writer>.lock`` locked for life. It is a POSIX lock: a forked c
 look alive through their children (``flock`` would). Its trap: whoever closes any descriptor of the file in the owning
 process drops the lock. So nothing here opens a lock file of this process (``own``).
 
-``<writer>.term`` is not empty if the process was ended by SIGTERM: ``faulthandler`` writes there from C and lets the
-default action follow at once. For the program nothing changes: no Python function is called, ``getsignal`` says SIG_DFL.
+It holds a line that says whose it is, and more if the process was ended by SIGTERM: ``faulthandler`` writes there from C and
+lets the default action follow at once. For the program nothing changes: no Python function is called, ``getsignal`` says SIG_DFL.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class Claim:
         self.folder = folder
         self.writer = ""
         self._lock = self._take()
-        self._term = -1
         self._is_watching = False
         self.watch()
 
@@ -68,11 +67,8 @@ class Claim:
         """Have a SIGTERM leave its trace, if it would end the process and nobody else looks at it."""
         if self._is_watching or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or _is_caught_in_c(signal.SIGTERM):
             return
-        with contextlib.suppress(OSError):  # then a SIGTERM will look like a SIGKILL
-            if self._term < 0:
-                self._term = os.open(self.path("term"), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_APPEND, 0o600)
-            faulthandler.register(signal.SIGTERM, file=self._term, all_threads=False, chain=True)
-            self._is_watching = True
+        faulthandler.register(signal.SIGTERM, file=self._lock, all_threads=False, chain=True)
+        self._is_watching = True
 
     def pause(self) -> bool:
         """While the process forks: a child that is ended at once must not leave its trace in our file. Whether it did watch."""
@@ -88,7 +84,7 @@ class Claim:
 
     def release(self) -> None:
         """Remove the files and let go: everything is in the store."""
-        self._unwatch()
+        self.pause()
         with contextlib.suppress(OSError):  # the folder may be gone
             for name in sorted(os.listdir(self.folder)):
                 if name.startswith(f"{self.writer}."):
@@ -98,24 +94,27 @@ class Claim:
 
     def abandon(self) -> None:
         """In a forked child: let go of what is the parent's. Closing drops no lock, a child does not have it."""
-        self._unwatch()
-        os.close(self._lock)
-
-    def _unwatch(self) -> None:
         self.pause()
-        if self._term >= 0:
-            os.close(self._term)
-            self._term = -1
+        os.close(self._lock)
 
 
 def _is_caught_in_c(number: int) -> bool:
     """Whether somebody catches the signal though Python does not know: the user's own ``faulthandler``, a library."""
     try:
-        status = Path("/proc/self/status").read_bytes()
+        fd = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        status = os.read(fd, 8192)  # some 1,500 bytes; ``open`` would ask the system six things more
+    finally:
+        os.close(fd)
     caught = status.partition(b"SigCgt:")[2].split(maxsplit=1)
     return bool(caught) and bool(int(caught[0], 16) >> number - 1 & 1)
+
+
+def was_terminated(fd: int) -> bool:
+    """Whether the owner of this open lock file, which is dead, was ended by SIGTERM."""
+    return bool(os.pread(fd, 1024, 0).partition(b"\n")[2])
 
 
 def owner(fd: int) -> int:

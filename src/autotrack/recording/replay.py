@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from autotrack.errors import BackendError, RecordRejected
 from autotrack.guard import guard
-from autotrack.recording.liveness import own, owner
+from autotrack.recording.liveness import own, owner, was_terminated
 from autotrack.recording.mounts import is_network
 from autotrack.recording.segments import BOOT, HEADER, HEADER_BYTES, MAGIC, Words
 from autotrack.records import AnyRecord, Batch, MetricsLogged, WriterEnded
@@ -35,7 +35,7 @@ logger = logging.getLogger("autotrack")
 LAST = 1 << 62  # the number of a writer's end: above that of any record
 SILENT_S = 3600.0  # a writer on another host is dead after so long without a sign of life
 _BATCH = 50_000
-_OURS = re.compile(r"[0-9a-f]{16}\.(lock|term|[0-9]{6,})")
+_OURS = re.compile(r"[0-9a-f]{16}\.(lock|[0-9]{6,})")
 
 
 def deliver(batch: Batch, backend: Backend) -> int:
@@ -108,7 +108,7 @@ def _orphan(folder: Path, writer: str) -> Iterator[_Orphan | None]:
         yield None  # a folder that we may only read
         return
     try:
-        yield _Orphan(folder, writer) if _is_dead(folder, fd) else None
+        yield _Orphan(folder, writer, "interrupted" if was_terminated(fd) else "lost") if _is_dead(folder, fd) else None
     finally:
         os.close(fd)
 
@@ -134,8 +134,9 @@ def _is_dead(folder: Path, fd: int) -> bool:
 class _Orphan:
     """The files of a dead writer."""
 
-    def __init__(self, folder: Path, writer: str) -> None:
-        self.folder, self.writer = folder, writer
+    def __init__(self, folder: Path, writer: str, status: Status = "lost") -> None:
+        self.folder, self.writer, self.status = folder, writer, status
+        self.lock = folder / f"{writer}.lock"
         self.seen = 0.0  # when it was last known to live
 
     def apply(self, backend: Backend) -> None:
@@ -145,9 +146,8 @@ class _Orphan:
             for batch in self._batches(path):
                 refused += deliver(batch, backend)
             path.unlink(missing_ok=True)
-        deliver(Batch(self.writer, LAST, (WriterEnded("", self._died(), self._status()),)), backend)
-        for suffix in ("term", "lock"):
-            (self.folder / f"{self.writer}.{suffix}").unlink(missing_ok=True)
+        deliver(Batch(self.writer, LAST, (WriterEnded("", self._died(), self.status),)), backend)
+        self.lock.unlink(missing_ok=True)
         if refused:
             logger.warning("autotrack: %d records of a process that had died were not understood by the store and are missing", refused)
 
@@ -181,17 +181,10 @@ class _Orphan:
             elif not words.skip_hole(words.size):
                 return
 
-    def _status(self) -> Status:
-        try:
-            return "interrupted" if (self.folder / f"{self.writer}.term").stat().st_size else "lost"
-        except OSError:
-            return "lost"
-
     def _died(self) -> float:
         """When it was last known to live, in UTC seconds."""
-        for suffix in ("lock", "term"):
-            with contextlib.suppress(OSError):
-                self.seen = max(self.seen, (self.folder / f"{self.writer}.{suffix}").stat().st_mtime)
+        with contextlib.suppress(OSError):
+            self.seen = max(self.seen, self.lock.stat().st_mtime)
         return min(self.seen, time.time()) or time.time()
 
 

@@ -42,6 +42,8 @@ SEGMENT_BYTES = 4 << 20  # they grow to it fourfold: a page that is made ready c
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14; Python has no name for it
 _POPULATE_BYTES = 512 << 10  # in pieces: the call holds the interpreter's lock
+_FIRST_READY = 16 << 10  # of the smallest file, which is made while the first record waits
+_READY_AHEAD = 64 << 10
 
 
 def _boot_id() -> bytes:
@@ -228,12 +230,15 @@ class Segment:
     ``stop`` is where the first refused record would have stood: nothing is beyond it. ``sets`` numbers the key sets.
     """
 
-    __slots__ = ("base", "closed", "crc", "freed", "limit", "memory", "number", "off", "path", "reader", "sealed", "sets", "size", "stop")
+    __slots__ = (
+        "base", "closed", "crc", "freed", "limit", "memory", "number", "off", "path", "reader", "ready", "sealed", "sets", "size", "stop",
+    )  # fmt: skip
 
     memory: mmap.mmap
 
     def __init__(self, number: int, size: int, path: str | None) -> None:
         self.number, self.size, self.path = number, size, path
+        self.ready = size  # the bytes whose pages are there
         self.memory = self._allocate()
         nonce = int.from_bytes(os.urandom(3), "little") & 0xFFFFF | 1
         self._begin(HEADER.pack(MAGIC, nonce, number, size, BOOT, 0, 0))
@@ -256,7 +261,7 @@ class Segment:
         try:
             os.posix_fallocate(fd, 0, self.size)
             memory = mmap.mmap(fd, self.size)
-            self._populate(memory)
+            self.ready = self._populate(memory, 0, self.size if self.size > FIRST_BYTES else _FIRST_READY)
             is_made = True
         finally:
             os.close(fd)
@@ -264,19 +269,22 @@ class Segment:
                 os.unlink(self.path)
         return memory
 
-    def _populate(self, memory: mmap.mmap) -> None:
-        """Have the pages ready, so that no call waits for one (some 2.5 us); where storing would kill, fail here.
-
-        Of the smallest file an eighth: it is made while the first record waits.
-        """
-        end = self.size if self.size > FIRST_BYTES else self.size // 8
-        for start in range(0, end, _POPULATE_BYTES):
+    def _populate(self, memory: mmap.mmap, start: int, end: int) -> int:
+        """Have the pages ready, so that no call waits for one (some 2.5 us); where storing would kill, fail here. Returns up to where they are."""
+        for at in range(start, end, _POPULATE_BYTES):
             try:
-                memory.madvise(_POPULATE_WRITE, start, min(_POPULATE_BYTES, end - start))
+                memory.madvise(_POPULATE_WRITE, at, min(_POPULATE_BYTES, end - at))
             except OSError as error:
                 if error.errno == errno.EINVAL:  # an older kernel does not know it
-                    return
+                    return self.size
                 raise
+        return end
+
+    def prepare(self) -> None:
+        """Have the pages ready that are stored into next. By the thread that reads."""
+        end = min(self.size, (self.off + _READY_AHEAD) & -4096)
+        if end > self.ready and not self.freed:
+            self.ready = self._populate(self.memory, self.ready, end)
 
     def add(self, body: bytes) -> bool:
         """Store a record of this head and body; False if it has no room. The journal's lock is held."""
