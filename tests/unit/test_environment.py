@@ -85,6 +85,18 @@ def test_commit_branch_and_changes_are_kept(tracked, repository):
     assert "-print(1)\n+print(2)\n" in diff.read_text()
 
 
+def test_a_change_of_the_same_size_and_second_is_one(tracked, repository):
+    """git compares seconds, and looks closer at files that are no older than its index: the copy of that must be no younger."""
+    git("config", "core.trustctime", "false", at=repository)
+    file, now = repository / "train.py", 1_700_000_000
+    os.utime(file, (now, now))
+    git("add", "train.py", at=repository)
+    file.write_text("print(2)\n")
+    for path in (file, repository / ".git" / "index"):
+        os.utime(path, (now, now))
+    assert recorded(tracked)["git"]["dirty"]
+
+
 def test_a_clean_detached_and_packed_repository(tracked, repository):
     git("pack-refs", "--all", at=repository)
     git("checkout", "--detach", at=repository)

@@ -225,6 +225,7 @@ def prepare(settings: Settings) -> None:
     local = settings.local if here is None else here.local
     if local is not None:
         file_system_of(str(local / "journal"))
+        tracker.tracker().prepare()
 
 
 def is_off() -> bool:

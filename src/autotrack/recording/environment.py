@@ -205,11 +205,16 @@ def commit_of(root: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def changes(root: Path, git: Path) -> bytes:
-    """What ``git diff HEAD`` says, on a copy of the index: git would refresh the user's."""
+    """What ``git diff HEAD`` says, on a copy of the index: git would refresh the user's.
+
+    The copy is as old: git looks into files that are no older than its index, for it compares whole seconds.
+    """
     ask = ("git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(root))
     with tempfile.NamedTemporaryFile(prefix="autotrack-") as index:
+        about = (git / "index").stat()  # before it is read: should somebody write it now, git looks into more files, not fewer
         index.write((git / "index").read_bytes())
         index.flush()
+        os.utime(index.name, ns=(about.st_atime_ns, about.st_mtime_ns))
         return output_of((*ask, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD"), str(root), GIT_INDEX_FILE=index.name)
 
 

@@ -272,6 +272,11 @@ class Journal:
         return self._writer
 
     @property
+    def has_made_its_place(self) -> bool:
+        """Whether the folder was not there that its own is in."""
+        return self._claim is not None and self._claim.has_made_place
+
+    @property
     def folder(self) -> Path | None:
         """Where its files are."""
         return self._folder
@@ -643,11 +648,8 @@ class Journal:
                 self._lossy.append(lane)
 
     def _lay_out(self) -> None:
-        """Have this file's next pages ready, and the next file when this one is half full, so that a caller only swaps (0.2 ms at most, else 3)."""
+        """Have the next file ready when this one is half full, so that a caller only swaps (0.2 ms at most, else 3)."""
         segment, claim = self._segment, self._claim
-        if segment is not None:
-            with contextlib.suppress(OSError):  # whoever stores there will have them made
-                segment.prepare()
         if segment is None or segment.path is None or self._append or self._spare is not None or segment.off * 2 < segment.size:
             return
         size = self._usual_bytes()

@@ -33,8 +33,8 @@ class Claim:
     """A process's name in the folder, for as long as it lives.   Raises: OSError if the folder cannot be written."""
 
     def __init__(self, folder: Path) -> None:
-        if not os.path.isdir(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.has_made_place = False  # the folder that the folder is in
+        self._make(folder)
         self.folder = folder
         self.writer = ""
         self._lock = self._take()
@@ -44,6 +44,17 @@ class Claim:
     def path(self, suffix: str) -> str:
         """The path of one of the writer's files."""
         return str(self.folder / f"{self.writer}.{suffix}")
+
+    def _make(self, folder: Path) -> None:
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            os.makedirs(folder.parent, exist_ok=True)
+            self.has_made_place = True
+            with contextlib.suppress(FileExistsError):  # somebody was quicker
+                os.mkdir(folder, 0o700)
 
     def _take(self) -> int:
         while True:

@@ -71,7 +71,7 @@ def reading() -> StoreReader:
     """
     here = tracker()
     path = database(here.settings.uri)
-    if path is not None and not here.has_recorded and not path.exists() and not (here.folder / "journal").exists():
+    if path is not None and not here.recorded and not path.exists() and not (here.folder / "journal").exists():
         from autotrack.backends.memory import MemoryBackend  # rare
 
         return StoreReader(MemoryBackend(), here.artifacts)

@@ -38,12 +38,10 @@ WORD = struct.Struct("=d")
 MOST_KEYS = 4096  # of one record; a larger call is cut into several
 
 FIRST_BYTES = 512 << 10  # most processes never need more
-SEGMENT_BYTES = 4 << 20  # they grow to it fourfold: a page that is made ready costs 2.5 us, used or not
+SEGMENT_BYTES = 4 << 20  # they grow to it fourfold: a page that is made ready costs 0.6 us, used or not
 
 _POPULATE_WRITE = 23  # MADV_POPULATE_WRITE, Linux 5.14; Python has no name for it
 _POPULATE_BYTES = 512 << 10  # in pieces: the call holds the interpreter's lock
-_FIRST_READY = 16 << 10  # of the smallest file, which is made while the first record waits
-_READY_AHEAD = 64 << 10
 
 
 def _boot_id() -> bytes:
@@ -230,15 +228,12 @@ class Segment:
     ``stop`` is where the first refused record would have stood: nothing is beyond it. ``sets`` numbers the key sets.
     """
 
-    __slots__ = (
-        "base", "closed", "crc", "freed", "limit", "memory", "number", "off", "path", "reader", "ready", "sealed", "sets", "size", "stop",
-    )  # fmt: skip
+    __slots__ = ("base", "closed", "crc", "freed", "limit", "memory", "number", "off", "path", "reader", "sealed", "sets", "size", "stop")
 
     memory: mmap.mmap
 
     def __init__(self, number: int, size: int, path: str | None) -> None:
         self.number, self.size, self.path = number, size, path
-        self.ready = size  # the bytes whose pages are there
         self.memory = self._allocate()
         nonce = int.from_bytes(os.urandom(3), "little") & 0xFFFFF | 1
         self._begin(HEADER.pack(MAGIC, nonce, number, size, BOOT, 0, 0))
@@ -261,7 +256,7 @@ class Segment:
         try:
             os.posix_fallocate(fd, 0, self.size)
             memory = mmap.mmap(fd, self.size)
-            self.ready = self._populate(memory, 0, self.size if self.size > FIRST_BYTES else _FIRST_READY)
+            self._populate(fd, memory)
             is_made = True
         finally:
             os.close(fd)
@@ -269,22 +264,22 @@ class Segment:
                 os.unlink(self.path)
         return memory
 
-    def _populate(self, memory: mmap.mmap, start: int, end: int) -> int:
-        """Have the pages ready, so that no call waits for one (some 2.5 us); where storing would kill, fail here. Returns up to where they are."""
-        for at in range(start, end, _POPULATE_BYTES):
+    def _populate(self, fd: int, memory: mmap.mmap) -> None:
+        """Have the pages ready, so that no call waits for one (some 2.5 us); where storing would kill, fail here.
+
+        Zeros are written first: a page that is made by a write costs a quarter of one that is made by a fault, and the first
+        fault reads ahead, for 0.2 ms. Of the smallest file an eighth is made ready: the first record waits for it.
+        """
+        end = self.size if self.size > FIRST_BYTES else self.size // 8
+        for start in range(0, end, _POPULATE_BYTES):
+            size = min(_POPULATE_BYTES, end - start)
+            os.pwrite(fd, bytes(size), start)
             try:
-                memory.madvise(_POPULATE_WRITE, at, min(_POPULATE_BYTES, end - at))
+                memory.madvise(_POPULATE_WRITE, start, size)
             except OSError as error:
                 if error.errno == errno.EINVAL:  # an older kernel does not know it
-                    return self.size
+                    return
                 raise
-        return end
-
-    def prepare(self) -> None:
-        """Have the pages ready that are stored into next. By the thread that reads."""
-        end = min(self.size, (self.off + _READY_AHEAD) & -4096)
-        if end > self.ready and not self.freed:
-            self.ready = self._populate(self.memory, self.ready, end)
 
     def add(self, body: bytes) -> bool:
         """Store a record of this head and body; False if it has no room. The journal's lock is held."""

@@ -94,22 +94,17 @@ class Tracker:
 
     @property
     def journal(self) -> Journal:
-        """The process's journal; its files are made with it."""
+        """The process's journal; its files are made at the first record."""
         if self._journal is None:
-            self._begin()
+            self.prepare()
         return cast(Journal, self._journal)
 
     @property
     def writer(self) -> Writer:
         """The thread that empties the journal into the store."""
         if self._writer is None:
-            self._begin()
+            self.prepare()
         return cast(Writer, self._writer)
-
-    @property
-    def has_recorded(self) -> bool:
-        """Whether anything was put into the journal."""
-        return self._journal is not None
 
     @property
     def uploads(self) -> Uploads:
@@ -201,12 +196,12 @@ class Tracker:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _begin(self) -> None:
+    def prepare(self) -> None:
+        """Have the journal and the writer made; nothing is on disk, and no thread runs, before the first record."""
         with self._lock:
             if self._journal is not None:
                 return
             local = self.local
-            self._make_folder()
             load(self.settings.uri)
             atexit.register(self._let_go, os.getpid())  # before the writer does the same, so that it comes after
             journal = Journal(None if local is None else local / "journal", append=self.settings.journal == "append")
@@ -234,7 +229,8 @@ class Tracker:
 
     def _hide_from_git(self) -> None:
         """In a folder that we made; whatever else lies in another is not ours to have ignored."""
-        if self._is_new and self.local is not None:
+        is_new = self._is_new or (self._journal is not None and self._journal.has_made_its_place)
+        if is_new and self.local is not None:
             with guard("having git ignore the store"):
                 (self.local / ".gitignore").write_bytes(b"*\n")
                 self._is_new = False

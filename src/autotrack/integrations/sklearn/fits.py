@@ -7,8 +7,6 @@ Source: https://scikit-learn.org/stable/developers/develop.html
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 import weakref
 from collections import Counter
@@ -90,13 +88,8 @@ def tell_fitted(fit: Fit, estimator: Any, *, heard: bool, took_s: float) -> None
 
 def monitored(fit: Fit, call: Call) -> Monitor | None:
     """Hear gradient boosting round by round, through the argument that it has for that."""
-    if call.method != "fit" or not has_monitor(call.instance.__class__):
+    if call.method != "fit" or not call.instance.__class__.__module__.startswith("sklearn.") or "monitor" not in call:
         return None
     monitor = Monitor(fit, call["monitor"])
     call.replace("monitor", monitor)
     return monitor
-
-
-@functools.lru_cache(maxsize=256)
-def has_monitor(kind: Any) -> bool:
-    return kind.__module__.startswith("sklearn.") and "monitor" in inspect.signature(kind.fit).parameters
