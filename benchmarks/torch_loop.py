@@ -7,6 +7,7 @@ watched steps ran for some seconds on end. In bare blocks what ``autolog()`` put
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import statistics
@@ -25,6 +26,8 @@ sys.path.pop(0)  # this folder: its lightning.py is not Lightning
 
 Step = Callable[[int], Any]
 STRETCH_S = 4.0
+INSTANCES = 6
+LOADERS = {"autotrack, a DataLoader gives the batches": False, "autotrack, a DataLoader puts 64 rows together": True}
 
 
 class Patches:
@@ -95,14 +98,17 @@ def plain_step(made: tuple[Any, Any, Any, Any], after: Callable[[Any, int], None
     return bare if after is None else told
 
 
-def loader_step(made: tuple[Any, Any, Any, Any]) -> Step:
-    """The same with batches out of a DataLoader: 500 of a small step, 20 of a large one."""
+def loader_step(made: tuple[Any, Any, Any, Any], *, collated: bool) -> Step:
+    """The same with batches out of a DataLoader: 500 of a small step, 20 of a large one; put together by it, or as they are."""
     from torch.nn.functional import cross_entropy
     from torch.utils.data import DataLoader, TensorDataset
 
     model, optimizer, x, y = made
     times = 500 if x.numel() < 10_000 else 20
-    loader = DataLoader(TensorDataset(x.repeat(times, 1), y.repeat(times)), batch_size=len(x), shuffle=True)
+    if collated:
+        loader: DataLoader[Any] = DataLoader(TensorDataset(x.repeat(times, 1), y.repeat(times)), batch_size=len(x), shuffle=True)
+    else:
+        loader = DataLoader([(x, y)] * times, batch_size=None)  # type: ignore[arg-type]  # a list is a data set
 
     def batches() -> Iterator[Any]:
         while True:
@@ -162,25 +168,29 @@ class Pairs:
             step(number)
         return (clock() - began) / length
 
-    def measure(self, bare: Step, watched: Step, *, length: int, pairs: int, observed: bool) -> tuple[float, float]:
-        """Microseconds more a step: of this thread (median of the pairs), and of all other threads."""
+    def measure(self, steps: Callable[[], tuple[Step, Step]], *, length: int, pairs: int, observed: bool) -> tuple[float, float]:
+        """Microseconds more a step: of this thread (median of the pairs), and of all other threads.
+
+        Of several models: how one happens to lie in memory makes a step a microsecond or two slower or faster, observed or not.
+        """
         import autotrack
 
-        if observed:  # the run is opened, and the environment read, once: not what a step costs
-            self.patches.back()
-            self.block(watched, 30)
-            self.patches.out()
-            time.sleep(3)
         more = []
-        for number in range(pairs + 5):
-            bare_s = self.block(bare, length)
-            if observed:
+        for instance in range(INSTANCES):
+            bare, watched = steps()
+            if observed:  # the run is opened, and the environment read, once: not what a step costs
                 self.patches.back()
-            watched_s = self.block(watched, length)
-            self.patches.out()
-            if number >= 5:  # caches, and first steps, are warm
-                more.append(watched_s - bare_s)
-                self.bare.append(bare_s)
+                self.block(watched, 30)
+                self.patches.out()
+                time.sleep(0.5 if instance else 3)
+            for number in range(pairs // INSTANCES + 5):
+                bare_s = self.block(bare, length)
+                self.patches.back() if observed else self.patches.out()  # either way types are changed, which the next lookups pay for
+                watched_s = self.block(watched, length)
+                self.patches.out()
+                if number >= 5:  # caches, and first steps, are warm
+                    more.append(watched_s - bare_s)
+                    self.bare.append(bare_s)
         if observed:
             self.patches.back()
         autotrack.flush(30)
@@ -198,18 +208,31 @@ def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length
     import autotrack
 
     autotrack.configure(uri=f"sqlite:///{base}/store/autotrack.db", quiet=True, system_metrics=False)
-    patches = Patches(lambda: autotrack.autolog("torch"))
+
+    def turn_on() -> None:
+        from torch.utils.data import DataLoader
+
+        autotrack.autolog("torch")
+        next(iter(DataLoader([0], batch_size=None)))  # type: ignore[arg-type]  # what waits for a first pass is there now, too
+
+    patches = Patches(turn_on)
     patches.out()
     run = Pairs(patches)
-    one, other = plain_step(make(), None), plain_step(make(), None)
-    found = {"control: bare beside bare": run.measure(one, other, length=length, pairs=pairs, observed=False)}
-    found["autotrack"] = run.measure(one, other, length=length, pairs=pairs, observed=True)
-    one, other = loader_step(make()), loader_step(make())
-    found["autotrack, batches from a DataLoader"] = run.measure(one, other, length=length, pairs=pairs, observed=True)
+
+    def two(step: Callable[[Any], Step], other: Callable[[Any], Step] | None = None) -> Callable[[], tuple[Step, Step]]:
+        return lambda: (step(make()), (other or step)(make()))
+
+    def bare(made: Any) -> Step:
+        return plain_step(made, None)
+
+    found = {"control: bare beside bare": run.measure(two(bare), length=length, pairs=pairs, observed=False)}
+    found["autotrack"] = run.measure(two(bare), length=length, pairs=pairs, observed=True)
+    for name, collated in LOADERS.items():
+        found[name] = run.measure(two(functools.partial(loader_step, collated=collated)), length=length, pairs=pairs, observed=True)
     for name, after in trackers(base).items():
         few = 5 if name.startswith("mlflow") else 1  # some ten milliseconds a call
-        one, other = plain_step(make(), None), plain_step(make(), after)
-        found[name] = run.measure(one, other, length=max(1, length // few // 2), pairs=max(20, pairs // few // 2), observed=False)
+        told = functools.partial(plain_step, after=after)
+        found[name] = run.measure(two(bare, told), length=max(1, length // few // 2), pairs=max(20, pairs // few // 2), observed=False)
     if has("mlflow"):
         import mlflow
 
@@ -233,7 +256,7 @@ def main(pairs: int, which: str) -> None:
     if which == "large":
         verdict("autotrack: writer included, of a long step", 100 * sum(found["autotrack"]) / bare, 0.5, "%")
         return
-    for name in ("autotrack", "autotrack, batches from a DataLoader"):
+    for name in ("autotrack", *LOADERS):
         verdict(f"{name}: training thread, more a step", found[name][0], 13, "us")
         verdict(f"{name}: writer included, more a step", sum(found[name]), 18, "us")
 

@@ -55,6 +55,9 @@ class Pass:
         self.loop: weakref.ref[Loop] | None = None
 
 
+newest: list[Pass | None] = [None]  # of the process, that gave a batch: the last of its ear's
+
+
 @integration.wrap("torch.utils.data.dataloader:DataLoader.__iter__")
 def iter_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     def __iter__(self: Any) -> Any:
@@ -72,7 +75,8 @@ def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
     passes, clock = ears.passes, perf_counter
 
     def __next__(self: Any) -> Any:
-        if not passes:  # in the loop of a framework
+        each = passes.get(id(self))
+        if each is None:  # in the loop of a framework
             return original(self)
         began = clock()
         try:
@@ -83,13 +87,10 @@ def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
                     end(passes.pop(id(self), None))
             raise
         try:
-            each = passes.get(id(self))
-            if each is not None:
-                each.wait_s += clock() - began
-                each.batches += 1
-                open_passes = each.ear.passes
-                if not open_passes or open_passes[-1] is not each:
-                    bring_forward(each)
+            each.wait_s += clock() - began
+            each.batches += 1
+            if newest[0] is not each:  # one look, where its ear and the passes there would be three: each costs most of a microsecond
+                bring_forward(each)
         except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
             failed("noting a batch of a loader", error)
         return batch
@@ -119,7 +120,10 @@ def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
 
 def bring_forward(each: Pass) -> None:
     """A batch was taken from another pass than the last one."""
+    newest[0] = each
     ear = each.ear
+    if ear.passes and ear.passes[-1] is each:  # another thread took the last one
+        return
     if each in ear.passes:
         ear.passes.remove(each)
     ear.passes.append(each)
@@ -132,6 +136,7 @@ def end(each: Pass | None) -> None:
     if each is None:
         return
     each.is_exhausted = True
+    newest[0] = None
     ear = each.ear
     if each in ear.passes:
         ear.passes.remove(each)
@@ -149,6 +154,7 @@ def trained(ear: Ear) -> None:
         each, ear.closing = ear.closing, None
         if not each.has_losses:
             each.is_trained = True
+            newest[0] = None
             ear.passes.append(each)
             ear.is_due = True
 
