@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
 
 class Finder:
@@ -96,13 +97,43 @@ _finder = Finder()
 forget = _finder.forget
 
 
+class Unfinished(type(sys.__spec__)):  # type: ignore[misc]  # ModuleSpec, without importing where it lies
+    """The spec of a module that is being imported, until python says that it no longer is."""
+
+    @property
+    def _initializing(self) -> bool:
+        return bool(self.__dict__.get("_initializing"))
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        self.__dict__["_initializing"] = value
+        if not value:
+            finished(self)
+
+
+def finished(spec: Any) -> None:
+    """Tell of the module; one that failed is no longer there."""
+    spec.__class__ = type(sys.__spec__)
+    module = sys.modules.get(spec.name)
+    if module is not None:
+        _finder.tell(spec.name, module)
+
+
 def when_imported(name: str, call: Callable[[ModuleType], object]) -> None:
     """Call with the module: now if it is there, else once it is, unless ``forget`` is called with the same.
 
+    One that is just being imported, in another thread or further up in this one, is not there yet: half of it may be missing.
     What ``call`` raises would rise out of the import, so it is guarded.
     """
     module = sys.modules.get(name)
-    if module is not None:
-        call(module)
-    else:
+    if module is None:
         _finder.wait(name, call)
+        return
+    spec: Any = getattr(module, "__spec__", None)
+    if not getattr(spec, "_initializing", False) or type(spec) not in (type(sys.__spec__), Unfinished) or spec.name != name:
+        call(module)
+        return
+    _finder.wait(name, call)
+    spec.__class__ = Unfinished
+    if not spec._initializing:  # it was finished meanwhile
+        finished(spec)

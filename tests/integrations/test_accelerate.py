@@ -126,6 +126,15 @@ def test_values_of_all_kinds(tracked):
     assert run.tags["autotrack.steps"] == "inferred"
 
 
+def test_one_number_in_an_array_is_a_number(tracked):
+    accelerator = Accelerator(cpu=True, log_with="autotrack")
+    accelerator.init_trackers("p")
+    accelerator.log({"loss": torch.tensor([3.0]), "norm": np.array([[2.0]]), "several": torch.ones(2), "none": torch.ones(0)}, step=1)
+    accelerator.end_training()
+    run = tracked.run()
+    assert {name: run.metrics.get(name) for name in ("loss", "norm", "several", "none")} == {"loss": 3.0, "norm": 2.0, "several": None, "none": None}
+
+
 def test_without_a_step_it_goes_on_after_the_last(tracked):
     accelerator = Accelerator(log_with="autotrack", cpu=True)
     accelerator.init_trackers("toys")

@@ -455,6 +455,17 @@ def test_an_evaluation_after_a_fit_is_in_its_run(observed):
     assert run.name.startswith("Net")
 
 
+def test_the_epoch_of_evaluations_after_a_fit_is_told_once(observed):
+    trainer, net = trainer_of(max_epochs=1), Net()
+    trainer.fit(net, loader_of(), loader_of())
+    trainer.validate(net, loader_of(), verbose=False)
+    trainer.test(net, loader_of(), verbose=False)
+    trainer.test(net, loader_of(), verbose=False)
+    run = observed.run()
+    assert points(run, "epoch") == [(1, 0.0), (3, 0.0), (4, 0.0), (5, 1.0)]
+    assert [step for step, _ in points(run, "test_loss")] == [5, 5]
+
+
 @pytest.mark.parametrize("method", ["validate", "test", "predict"])
 def test_an_evaluation_alone_is_a_run(observed, method):
     getattr(trainer_of(), method)(Net(), loader_of())

@@ -199,6 +199,17 @@ def test_the_logger_alone_records_what_it_is_given(tracked):
     assert logger.run_id == run.id
 
 
+@pytest.mark.parametrize("observed", [False, True])
+def test_the_logger_tells_an_epoch_once_a_step(tracked, observed):
+    if observed:
+        loader.autolog("lightning")
+    trainer = trainer_of(logger=AutotrackLogger(), max_epochs=1)
+    trainer.fit(Net(), batches(), batches())
+    trainer.validate(trainer.lightning_module, batches(), verbose=False)
+    trainer.test(trainer.lightning_module, batches(), verbose=False)
+    assert points(tracked.run(), "epoch") == [(1, 0.0), (3, 0.0), (4, 0.0), (5, 1.0)]
+
+
 def test_the_experiment_is_the_run(tracked):
     logger = AutotrackLogger()
     logger.experiment.log({"mine": 2.0}, step=3)

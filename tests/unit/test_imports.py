@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 import zipfile
 
 import pytest
@@ -134,6 +135,61 @@ def test_somebody_else_who_looks_meanwhile_hides_no_import(toy, finder, monkeypa
     goes_on.set()
     looker.join()
     assert len(told) == 1
+
+
+@pytest.fixture
+def slow(toy, monkeypatch):
+    """The module of ``toy`` with a gate in its middle."""
+    gate = types.SimpleNamespace(begun=threading.Event(), goes_on=threading.Event(), breaks=False)
+    monkeypatch.setitem(sys.modules, "toygate", gate)
+    (toy / "part.py").write_text("import toygate\ntoygate.begun.set()\ntoygate.goes_on.wait(10)\nassert not toygate.breaks\nHERE = 1\n")
+    return gate
+
+
+def test_of_a_module_that_another_thread_is_importing_is_told_when_it_is_whole(toy, slow, finder):
+    told = []
+    importing = threading.Thread(target=importlib.import_module, args=("toywaited.part",))
+    importing.start()
+    assert slow.begun.wait(10)
+    imports.when_imported("toywaited.part", lambda module: told.append(module.HERE))
+    imports.when_imported("toywaited.part", forgotten := lambda module: told.append("forgotten"))
+    finder.forget("toywaited.part", forgotten)
+    assert told == []
+    slow.goes_on.set()
+    importing.join()
+    assert told == [1]
+    assert type(sys.modules["toywaited.part"].__spec__) is importlib.machinery.ModuleSpec
+    assert finder not in sys.meta_path
+
+
+def test_one_whose_import_then_fails_is_waited_for_again(toy, slow, finder):
+    told, failed = [], []
+
+    def fails():
+        with pytest.raises(AssertionError):
+            importlib.import_module("toywaited.part")
+        failed.append(True)
+
+    importing = threading.Thread(target=fails)
+    importing.start()
+    assert slow.begun.wait(10)
+    imports.when_imported("toywaited.part", lambda module: told.append(module.HERE))
+    slow.breaks = True
+    slow.goes_on.set()
+    importing.join()
+    assert (told, failed) == ([], [True])
+    slow.breaks = False
+    importlib.import_module("toywaited.part")
+    assert told == [1]
+
+
+def test_who_asks_in_the_middle_of_the_import_itself_is_told_at_its_end(toy, finder, monkeypatch):
+    told = []
+    gate = types.SimpleNamespace(ask=lambda: imports.when_imported("toywaited.part", lambda module: told.append(module.HERE)))
+    monkeypatch.setitem(sys.modules, "toygate", gate)
+    (toy / "part.py").write_text("import toygate\ntoygate.ask()\nHERE = 1\n")
+    importlib.import_module("toywaited.part")
+    assert told == [1]
 
 
 def test_a_loader_of_several_modules_tells_of_each_by_its_name(tmp_path, finder, monkeypatch):

@@ -85,7 +85,8 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         at = self._next_step if step is None else int(step)
         self._next_step = at + 1
         told = flat(values)
-        fit.log({name: value for name, value in told.items() if is_number(value)}, step=at, inferred=step is None)
+        numbers = {name: alone(value) for name, value in told.items()}
+        fit.log({name: value for name, value in numbers.items() if is_number(value)}, step=at, inferred=step is None)
         fit.summary({name: value for name, value in told.items() if isinstance(value, str)})
 
     @on_main_process  # type: ignore[untyped-decorator,unused-ignore]
@@ -125,6 +126,13 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         told.update({f"{name}/{key}": inner for key, inner in flat(value).items()} if isinstance(value, Mapping) else {str(name): value})
     return told
+
+
+def alone(value: Any) -> Any:
+    """The only number of an array or a tensor, unread; else as it is."""
+    shape = getattr(value, "shape", ())
+    is_one = isinstance(shape, tuple) and shape and all(size == 1 for size in shape)
+    return value.reshape(()) if is_one else value
 
 
 def is_number(value: Any) -> bool:

@@ -113,6 +113,7 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
         self._fit: Fit | None = None
         self._owns = False
         self._early: dict[str, Any] = {}  # hyperparameters that it was told before it knew of a run
+        self._epoch_told: tuple[Any, ...] = ()  # in which run, at which step, which
 
     @property
     def name(self) -> str:
@@ -151,10 +152,18 @@ class AutotrackLogger(Logger):  # type: ignore[misc]  # the same
     @guarded
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Metrics at a step; where nobody says one, they stand for the whole run."""
+        fit = self._speaking()
         if step is None:
-            self._speaking().summary(metrics)
-        elif metrics:
-            self._speaking().log(metrics, step=step)
+            fit.summary(metrics)
+            return
+        told = dict(metrics)
+        epoch = (fit.run_id, step, told.get("epoch"))
+        if epoch == self._epoch_told:  # Lightning says it again with all that it logs at a step
+            del told["epoch"]
+        elif "epoch" in told:
+            self._epoch_told = epoch
+        if told:
+            fit.log(told, step=step)
 
     @guarded
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from autotrack.instrument import Fit, asked, current_fit, guard
 from autotrack.integrations.lightning import facts
@@ -50,7 +51,7 @@ class Listener:
         self._norms: list[Any] = []  # of gradients that were clipped since then
         self._since: Mark | None = None  # from where on this epoch's rate is counted
         self._epoch_began: float | None = None
-        self._epoch_told = -1  # the step at which
+        self.epoch_told = -1  # the step at which
         self._extra: dict[str, float] = {}  # to be told with the metrics of the epoch that ends
 
     # Before and after
@@ -164,9 +165,9 @@ class Listener:
         self._heard.update(told)
         count = self._trainer.fit_loop.epoch_loop._batches_that_stepped  # the step that Lightning gives its loggers
         ours = self._ours(count) if step is None else {}
-        if axis is None and told and self._epoch_told != count:
+        if axis is None and told and self.epoch_told != count:
             told.setdefault("epoch", self._trainer.current_epoch)
-            self._epoch_told = count
+            self.epoch_told = count
         if not self.tells_metrics:
             told = {}
         if axis is None:
@@ -254,12 +255,18 @@ class Listeners:
 
     def __init__(self) -> None:
         self.by_trainer: dict[int, Listener] = {}
+        self._epochs: WeakKeyDictionary[Any, tuple[str | None, int]] = WeakKeyDictionary()  # by Trainer: in which run one was told last, and where
 
     def add(self, trainer: Any, listener: Listener) -> None:
+        run_id, step = self._epochs.get(trainer, (None, -1))
+        if run_id == listener.fit.run_id:
+            listener.epoch_told = step
         self.by_trainer[id(trainer)] = listener
 
-    def remove(self, trainer: Any) -> Listener | None:
-        return self.by_trainer.pop(id(trainer), None)
+    def remove(self, trainer: Any) -> None:
+        listener = self.by_trainer.pop(id(trainer), None)
+        if listener is not None:
+            self._epochs[trainer] = listener.fit.run_id, listener.epoch_told
 
     def of(self, trainer: Any) -> Listener | None:
         """The listener of a Trainer, unless it is muted."""
