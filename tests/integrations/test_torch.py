@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import threading
 import time
 
@@ -624,12 +625,13 @@ def test_parts_of_a_validation_loss_go_by_their_functions_and_the_whole_by_its_n
     }
 
 
-def test_two_loaders_that_are_evaluated_at_one_step_are_two_curves_and_one_twice_is_one(observed):
+def test_what_is_evaluated_at_one_step_on_other_loaders_or_by_other_lines_are_other_curves(observed):
     model = mlp()
+    average = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     seen, unseen = DataLoader(TensorDataset(X[:40], Y[:40]), 20), DataLoader(TensorDataset(X[40:80], Y[40:80]), 20)
 
-    def evaluate(loader):
+    def evaluate(model, loader):
         model.eval()
         total = 0.0
         with torch.no_grad():
@@ -641,8 +643,43 @@ def test_two_loaders_that_are_evaluated_at_one_step_are_two_curves_and_one_twice
     told = []
     for _ in range(2):
         classify(model, optimizer)
-        told.append((evaluate(seen), evaluate(unseen)))
-    again = evaluate(seen)
+        told.append([evaluate(model, seen), evaluate(model, unseen), evaluate(average, seen)])
     (run,) = finished(observed)
-    assert points(run, "val/loss_2") == pytest.approx([second for _, second in told])
-    assert run.history("val/loss").values.tolist() == pytest.approx([*(first for first, _ in told), again])
+    assert [points(run, key) for key in ("val/loss", "val/loss_2", "val/loss_3")] == [pytest.approx(each) for each in zip(*told)]
+
+
+def test_the_same_lines_at_one_step_are_one_curve(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    classify(model, optimizer)
+    model.eval()
+    test_loader = DataLoader(DS, 64)
+    said = []
+    for noise in (0.0, 0.1, 0.2):
+        with torch.no_grad():
+            said.append(sum(F.cross_entropy(model(x + noise), y).item() / 2 for x, y in test_loader))
+    (run,) = finished(observed)
+    assert run.history("test/loss").values.tolist() == pytest.approx(said)
+    assert "test/loss_2" not in run.statistics
+
+
+def test_a_validation_on_the_first_batches_is_neither_an_epoch_nor_taken_for_training(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = itertools.cycle(DataLoader(DS, 32))  # which goes over the loader once, and keeps what it gave
+    val_loader = DataLoader(DS, 40)
+    said = []
+    for step in range(12):
+        x, y = next(batches)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        if step % 3 == 2:
+            model.eval()
+            with torch.no_grad():
+                said.append(sum(F.cross_entropy(model(x), y).item() / 2 for x, y in itertools.islice(val_loader, 2)))
+            model.train()
+    (run,) = finished(observed)
+    assert points(run, "val/loss") == pytest.approx(said)
+    assert run.history("val/loss").steps.tolist() == [2, 5, 8, 11]
+    assert run.metrics["loop/epochs"] == 1

@@ -59,9 +59,7 @@ class Evaluation:
         self.group = group
         self.step = step
         self.each = each  # the pass over a loader, if there is one
-        self.source: Callable[[], Any] = lambda: group[1:]  # what it is of: the loader, or the place
-        if each is not None and each.loader() is not None:
-            self.source = each.loader
+        self.source = group[1:] if each is None else (each.loader, each.place)  # what it is of, and who asked for it
         self.parts: dict[tuple[Any, ...], Part] = {}
         self.with_gradients = 0  # the identity of the newest result that has some
 
@@ -167,7 +165,7 @@ def end(ear: Ear, root: Any) -> None:
         doubted = loop.evaluation.with_gradients
         if doubted and (doubted == id(root) or not is_training(loop)):
             loop.evaluation = None  # it is trained on after all
-        elif ear.passes and loop.evaluation.each is ear.passes[-1] and is_primary(loop, ear.passes[-1]):
+        elif ear.passes and loop.evaluation.each is ear.passes[-1] and may_be_trained_on(loop, ear.passes[-1]):
             loop.evaluation = None  # of the batch that is trained on (a teacher's)
         tell(loop)
     if not any(other.is_evaluating for other in list(ears.threads.values())):
@@ -230,8 +228,10 @@ def is_training(loop: Loop) -> bool:
     return any(model.training for ref in loop.models if (model := ref()) is not None)
 
 
-def is_primary(loop: Loop, each: Pass) -> bool:
-    """Whether a pass may be an epoch: over the loader that the loop is fed from, or the next one if that is gone."""
+def may_be_trained_on(loop: Loop, each: Pass) -> bool:
+    """Whether a pass that goes on may be an epoch: over the loader that the loop is fed from, or the next one if that is gone."""
+    if not loop.epochs or each.iterator() is None:
+        return False
     primary = None if loop.primary is None else loop.primary()
     return primary is None or primary is each.loader()
 
@@ -262,14 +262,12 @@ def tell(loop: Loop) -> None:
 
 
 def _free(loop: Loop, key: str, evaluation: Evaluation) -> str:
-    """The first series of this name in which nothing else was told at this step: two loaders are two curves."""
-    number, name = 1, key
-    while (told := loop.evaluated.get(name)) is not None and number < MOST_ALIKE:
-        if told[0] != evaluation.step or told[1]() == evaluation.source():
-            break
+    """The first series of this name in which nothing else was told at this step: two loaders are two curves, and so are two models."""
+    number, name, said = 1, key, (evaluation.step, evaluation.source)
+    while (told := loop.evaluated.get(name, said)) != said and told[0] == evaluation.step and number < MOST_ALIKE:
         number += 1
         name = f"{key}_{number}"
-    loop.evaluated[name] = evaluation.step, evaluation.source
+    loop.evaluated[name] = said
     return name
 
 

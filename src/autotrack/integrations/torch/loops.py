@@ -73,7 +73,7 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
-        self.evaluated: dict[str, tuple[int, Callable[[], Any]]] = {}  # by series: at which step, and on what
+        self.evaluated: dict[str, tuple[int, tuple[Any, ...]]] = {}  # by series: at which step, and on what
         self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not
 
