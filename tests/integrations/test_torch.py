@@ -683,3 +683,39 @@ def test_a_validation_on_the_first_batches_is_neither_an_epoch_nor_taken_for_tra
     assert points(run, "val/loss") == pytest.approx(said)
     assert run.history("val/loss").steps.tolist() == [2, 5, 8, 11]
     assert run.metrics["loop/epochs"] == 1
+
+
+def test_an_evaluation_of_several_sets_in_turn_is_told_apart_by_what_is_said_or_not_told(observed, tmp_path):
+    """Of a text that is read: a file of its own, as a program's."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import torch\n"
+        "def loss_of(split):\n"
+        "    x, y = sets[split]\n"
+        "    return F.cross_entropy(model(x), y)\n"
+        "def both():\n"
+        "    return {split: loss_of(split) for split in ['train', 'val']}\n"
+        "def one_by_one():\n"
+        "    out = {}\n"
+        "    for split in ['train', 'val']:\n"
+        "        out[split] = loss_of(split)\n"
+        "    return out\n"
+        "def apart():\n"
+        "    return loss_of('train'), loss_of(split='val')\n"
+    )
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scope = {"F": F, "model": model, "sets": {"train": (X, Y), "val": (X[:30], Y[:30])}}
+    exec(compile(program.read_text(), str(program), "exec"), scope)
+    told = []
+    for function in ("both", "one_by_one", "apart"):
+        model.train()
+        classify(model, optimizer)
+        model.eval()
+        with torch.no_grad():
+            told.append(scope[function]())
+    (run,) = finished(observed)
+    assert {key: points(run, key) for key in run.statistics if key.startswith(("val/", "train_eval/"))} == {
+        "train_eval/loss": [told[2][0].item()],
+        "val/loss": [told[2][1].item()],
+    }

@@ -26,7 +26,7 @@ from autotrack.integrations.torch.devices import Promise, known, number_of
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.loaders import Pass, finish_epoch
 from autotrack.integrations.torch.loops import Loop
-from autotrack.integrations.torch.places import key_of
+from autotrack.integrations.torch.places import frames_from, key_of
 
 LOSSES = (
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
@@ -35,6 +35,7 @@ LOSSES = (
 )  # fmt: skip
 MOST_PARTS = 1_000_000
 MOST_ALIKE = 20  # series of one name
+MOST_CALLERS = 8  # with torch's own between them
 WHOLE = frozenset({"loss", "val", "valid", "validation", "dev", "eval", "test", "train", "total", "running", "epoch", "batch", "sum", "mean", "avg"})
 
 
@@ -209,8 +210,8 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
             split = "train"
         group: tuple[Any, ...] = (loop.step, id(each))
     else:
-        split = names.split_of(variable, _function(user.f_code.co_name))
-        if split is None and each is None and is_training(loop):
+        split = names.split_of(variable, _function(user.f_code.co_name)) or _said_by_callers(loop, user)
+        if split == names.SEVERAL or (split is None and each is None and is_training(loop)):
             return None
         outer = user.f_back
         group = (loop.step, split, key_of(outer, 1) if outer is not None else ())
@@ -221,6 +222,15 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
         evaluation = loop.evaluation = Evaluation(group, loop.step, each)
     part = evaluation.parts.setdefault((name, *key_of(user, 1)), Part(split, name, variable, is_summand=is_summand))
     return part.values
+
+
+def _said_by_callers(loop: Loop, user: FrameType) -> str | None:
+    """What the lines that led to a call say of the data set; looked at once for each of them."""
+    key = key_of(user, MOST_CALLERS)
+    if key not in loop.callers:
+        frames = frames_from(user, MOST_CALLERS)
+        loop.callers[key] = names.split_at(frames), [frame.f_code for frame in frames]
+    return loop.callers[key][0]
 
 
 def is_training(loop: Loop) -> bool:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from threading import get_ident
 from time import time
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from autotrack.instrument import Fit
 from autotrack.integrations.torch import devices, models, optimizers
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
-from autotrack.integrations.torch.places import Place, Series, Voice
+from autotrack.integrations.torch.places import Key, Place, Series, Voice
 
 if TYPE_CHECKING:
     from autotrack.integrations.torch.evaluation import Evaluation
@@ -34,9 +35,9 @@ class Loop:
     """One training: its optimizers, its iteration, its series."""
 
     __slots__ = (  # at every step two of them change: in slots they lie together
-        "__weakref__", "before", "claimed", "datasets", "described", "epochs", "evaluated", "evaluation", "facts", "fast", "first", "fit",
-        "followers", "held", "inferred", "is_by_hand", "is_over", "last", "leftover", "models", "models_told", "newest", "open_epoch", "params",
-        "place", "primary", "roles", "scores", "series", "site", "step", "stepped", "steppers", "thread", "voices",
+        "__weakref__", "before", "callers", "claimed", "datasets", "described", "epochs", "evaluated", "evaluation", "facts", "fast", "first",
+        "fit", "followers", "held", "inferred", "is_by_hand", "is_over", "last", "leftover", "models", "models_told", "newest", "open_epoch",
+        "params", "place", "primary", "roles", "scores", "series", "site", "step", "stepped", "steppers", "thread", "voices",
     )  # fmt: skip
 
     def __init__(self, place: Place | None, before: Loop | None) -> None:
@@ -73,6 +74,7 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
+        self.callers: dict[Key, tuple[str | None, list[CodeType]]] = {}  # of evaluations: what they say of the data set
         self.evaluated: dict[str, tuple[int, tuple[Any, ...]]] = {}  # by series: at which step, and on what
         self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not
