@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import threading
 import time
 
@@ -440,3 +441,281 @@ def test_an_inner_loop_in_a_function_is_part_of_the_outer_one(observed):
     (run,) = finished(observed)
     assert points(run, "rec") == inner
     assert points(run, "train/loss") == outer
+
+
+@pytest.mark.parametrize("loaders", ["apart", "of one set"])
+def test_a_pass_in_a_function_that_trains_is_told_of_the_loader_and_not_of_the_function(observed, loaders):
+    sets = {"train": DataLoader(DS, 32), "val": DataLoader(DS, 50)}
+    if loaders == "of one set":
+        sets["val"] = sets["train"]
+    model = mlp()
+    losses = []
+
+    def train_model(optimizer):
+        for _ in range(2):
+            for phase in ("train", "val"):
+                model.train(phase == "train")
+                total = 0.0
+                for x, y in sets[phase]:
+                    with torch.set_grad_enabled(phase == "train"):
+                        loss = F.cross_entropy(model(x), y)
+                        if phase == "train":
+                            optimizer.zero_grad()
+                            loss.backward()
+                            optimizer.step()
+                    total += loss.item() * len(x) / len(DS)
+                if phase == "val":
+                    losses.append(total)
+
+    train_model(torch.optim.SGD(model.parameters(), lr=0.1))
+    (run,) = finished(observed)
+    key = "val/loss" if loaders == "apart" else "train_eval/loss"
+    assert points(run, key) == pytest.approx(losses)
+    assert run.history(key).steps.tolist() == [3, 7]
+    assert [other for other in run.statistics if other.endswith("/loss")] == ["train/loss", key]
+
+
+@pytest.mark.parametrize("function", ["train", "train_loss"])
+def test_an_evaluation_without_a_loader_is_told_of_training_only_where_a_name_speaks_of_its_loss(observed, function):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scope = {"F": F, "model": model, "torch": torch}
+    exec(f"def {function}(x, y):\n model.eval()\n with torch.no_grad():\n  return F.cross_entropy(model(x), y)", scope)
+    classify(model, optimizer)
+    loss = scope[function](X, Y)
+    (run,) = finished(observed)
+    assert points(run, "val/loss" if function == "train" else "train_eval/loss") == [loss.item()]
+
+
+def test_a_test_after_the_function_that_trained_is_of_its_run(observed):
+    model = mlp()
+    classify(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    model.eval()
+    with torch.no_grad():
+        test_loss = F.cross_entropy(model(X), Y)
+    (run,) = finished(observed)
+    assert points(run, "test/loss") == [test_loss.item()]
+    assert run.inferred >= {"test/loss"}
+
+
+@pytest.mark.parametrize("order", ["the later one last", "the later one first"])
+def test_one_that_is_built_later_and_trained_by_the_same_lines_has_a_curve_of_its_own(observed, order):
+    first, second = [], []
+
+    def training(losses):
+        model = mlp()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x, y in zip(X.split(8), Y.split(8)):
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            yield
+
+    one, other = training(first), training(second)
+    if order == "the later one first":
+        next(one)
+        one, other = other, one
+    for _ in zip(one, other):
+        pass
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == first
+    assert points(run, "loss_2") == second
+    assert run.metrics["loop/steps"] == len(first)
+
+
+@pytest.mark.parametrize("late", ["before it", "after it"])
+def test_a_late_optimizer_does_not_take_over_the_curve_of_another(observed, late):
+    model, critic = mlp(), mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses, others = [], []
+    for number, (x, y) in enumerate(zip(X.split(16), Y.split(16))):
+        if number == 2:
+            second = torch.optim.SGD(critic.parameters(), lr=0.1)
+        if number >= 2 and late == "before it":
+            loss = F.cross_entropy(critic(x), y)
+            second.zero_grad()
+            loss.backward()
+            second.step()
+            others.append(loss.item())
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if number >= 2 and late == "after it":
+            loss = F.cross_entropy(critic(x), y)
+            second.zero_grad()
+            loss.backward()
+            second.step()
+            others.append(loss.item())
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == losses
+    assert points(run, "loss_2") == others
+    assert run.history("loss_2").steps.tolist() == [2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_what_a_teacher_says_of_the_batch_that_is_trained_on_is_no_validation(observed, is_named):
+    teacher, student = mlp(), mlp()
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+    losses = []
+    train_loader = DataLoader(DS, 32)
+    for _ in range(2):
+        for x, y in train_loader if is_named else DataLoader(DS, 32):
+            teacher.eval()
+            with torch.no_grad():
+                weight = F.cross_entropy(teacher(x), y)
+            optimizer.zero_grad()
+            loss = weight * F.cross_entropy(student(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == losses
+    assert [key for key in run.statistics if key.startswith(("val/", "train_eval/", "test/"))] == []
+
+
+def test_a_validation_in_the_middle_of_an_epoch_is_one(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    said = []
+    for number, (x, y) in enumerate(DataLoader(DS, 32)):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        if number % 2:
+            model.eval()
+            with torch.no_grad():
+                loss = F.cross_entropy(model(X), Y)
+            model.train()
+            said.append(loss.item())
+    (run,) = finished(observed)
+    assert points(run, "val/loss") == said
+    assert run.history("val/loss").steps.tolist() == [1, 3]
+
+
+def test_parts_of_a_validation_loss_go_by_their_functions_and_the_whole_by_its_name(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def losses(out):
+        return {"cls": F.cross_entropy(out, Y), "reg": F.l1_loss(out[:, 0], X[:, 0])}
+
+    classify(model, optimizer)
+    model.eval()
+    with torch.no_grad():
+        parts = losses(model(X))
+        val_loss = F.cross_entropy(model(X), Y)
+        val_mae = F.l1_loss(model(X)[:, 0], X[:, 0])
+    model.train()
+    sum(losses(model(X)).values()).backward()
+    optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        each = [criterion(model(X)[:, 0], X[:, 0]).item() for criterion in (nn.MSELoss(), nn.L1Loss())]
+    (run,) = finished(observed)
+    assert {key: points(run, key) for key in run.statistics if key.startswith("val/")} == {
+        "val/cross_entropy": [parts["cls"].item()],
+        "val/l1_loss": [parts["reg"].item(), each[1]],
+        "val/loss": [val_loss.item()],
+        "val/l1_loss_2": [val_mae.item()],  # of another call at the same step
+        "val/mse_loss": [each[0]],
+    }
+
+
+def test_what_is_evaluated_at_one_step_on_other_loaders_or_by_other_lines_are_other_curves(observed):
+    model = mlp()
+    average = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    seen, unseen = DataLoader(TensorDataset(X[:40], Y[:40]), 20), DataLoader(TensorDataset(X[40:80], Y[40:80]), 20)
+
+    def evaluate(model, loader):
+        model.eval()
+        total = 0.0
+        with torch.no_grad():
+            for x, y in loader:
+                total += F.cross_entropy(model(x), y).item() / len(loader)
+        model.train()
+        return total
+
+    told = []
+    for _ in range(2):
+        classify(model, optimizer)
+        told.append([evaluate(model, seen), evaluate(model, unseen), evaluate(average, seen)])
+    (run,) = finished(observed)
+    assert [points(run, key) for key in ("val/loss", "val/loss_2", "val/loss_3")] == [pytest.approx(each) for each in zip(*told)]
+
+
+def test_the_same_lines_at_one_step_are_one_curve(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    classify(model, optimizer)
+    model.eval()
+    test_loader = DataLoader(DS, 64)
+    said = []
+    for noise in (0.0, 0.1, 0.2):
+        with torch.no_grad():
+            said.append(sum(F.cross_entropy(model(x + noise), y).item() / 2 for x, y in test_loader))
+    (run,) = finished(observed)
+    assert run.history("test/loss").values.tolist() == pytest.approx(said)
+    assert "test/loss_2" not in run.statistics
+
+
+def test_a_validation_on_the_first_batches_is_neither_an_epoch_nor_taken_for_training(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = itertools.cycle(DataLoader(DS, 32))  # which goes over the loader once, and keeps what it gave
+    val_loader = DataLoader(DS, 40)
+    said = []
+    for step in range(12):
+        x, y = next(batches)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        if step % 3 == 2:
+            model.eval()
+            with torch.no_grad():
+                said.append(sum(F.cross_entropy(model(x), y).item() / 2 for x, y in itertools.islice(val_loader, 2)))
+            model.train()
+    (run,) = finished(observed)
+    assert points(run, "val/loss") == pytest.approx(said)
+    assert run.history("val/loss").steps.tolist() == [2, 5, 8, 11]
+    assert run.metrics["loop/epochs"] == 1
+
+
+def test_an_evaluation_of_several_sets_in_turn_is_told_apart_by_what_is_said_or_not_told(observed, tmp_path):
+    """Of a text that is read: a file of its own, as a program's."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import torch\n"
+        "def loss_of(split):\n"
+        "    x, y = sets[split]\n"
+        "    return F.cross_entropy(model(x), y)\n"
+        "def both():\n"
+        "    return {split: loss_of(split) for split in ['train', 'val']}\n"
+        "def one_by_one():\n"
+        "    out = {}\n"
+        "    for split in ['train', 'val']:\n"
+        "        out[split] = loss_of(split)\n"
+        "    return out\n"
+        "def apart():\n"
+        "    return loss_of('train'), loss_of(split='val')\n"
+    )
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scope = {"F": F, "model": model, "sets": {"train": (X, Y), "val": (X[:30], Y[:30])}}
+    exec(compile(program.read_text(), str(program), "exec"), scope)
+    told = []
+    for function in ("both", "one_by_one", "apart"):
+        model.train()
+        classify(model, optimizer)
+        model.eval()
+        with torch.no_grad():
+            told.append(scope[function]())
+    (run,) = finished(observed)
+    assert {key: points(run, key) for key in run.statistics if key.startswith(("val/", "train_eval/"))} == {
+        "train_eval/loss": [told[2][0].item()],
+        "val/loss": [told[2][1].item()],
+    }

@@ -112,6 +112,8 @@ class Ears:
         for ear in list(self.threads.values()):
             if ear.loop is not None:
                 ear.loop.announce()
+                if ear.loop.is_over:  # what was evaluated since has no end of a run to be told at
+                    ear.loop.complete()
 
     def deaf(self) -> None:
         """Nothing is heard from here on: what is open ends."""

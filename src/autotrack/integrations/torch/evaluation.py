@@ -9,7 +9,7 @@ What is heard with gradients on, in evaluation mode, is taken back if it is then
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import time
 from types import FrameType
 from typing import Any
@@ -26,7 +26,7 @@ from autotrack.integrations.torch.devices import Promise, known, number_of
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.loaders import Pass, finish_epoch
 from autotrack.integrations.torch.loops import Loop
-from autotrack.integrations.torch.places import key_of
+from autotrack.integrations.torch.places import frames_from, key_of
 
 LOSSES = (
     "cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
@@ -34,17 +34,50 @@ LOSSES = (
     "multilabel_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss", "gaussian_nll_loss", "poisson_nll_loss",
 )  # fmt: skip
 MOST_PARTS = 1_000_000
+MOST_ALIKE = 20  # series of one name
+MOST_CALLERS = 8  # with torch's own between them
+WHOLE = frozenset({"loss", "val", "valid", "validation", "dev", "eval", "test", "train", "total", "running", "epoch", "batch", "sum", "mean", "avg"})
+
+
+Values = list[tuple[Any, int, bool]]  # each with how many samples it is of, and whether it is their sum
+
+
+class Part:
+    """What one call of a loss function has given in a pass."""
+
+    def __init__(self, split: str, function: str, variable: str | None, *, is_summand: bool) -> None:
+        self.split = split
+        self.function = function
+        self.may_be_whole = not is_summand and (variable is None or is_general(variable))
+        self.is_whole = self.may_be_whole and variable is not None and set(variable.lower().split("_")) <= WHOLE
+        self.values: Values = []
 
 
 class Evaluation:
-    """The losses of one pass, by the name of their series; each part is a value, how many samples it is of, and whether it is their sum."""
+    """The losses of one pass, by place and function."""
 
-    def __init__(self, group: tuple[Any, ...], step: int) -> None:
+    def __init__(self, group: tuple[Any, ...], step: int, each: Pass | None) -> None:
         self.group = group
         self.step = step
-        self.parts: dict[str, list[tuple[Any, int, bool]]] = {}
-        self.places: dict[str, tuple[int, ...]] = {}
+        self.each = each  # the pass over a loader, if there is one
+        self.source = group[1:] if each is None else (each.loader, each.place)  # what it is of, and who asked for it
+        self.parts: dict[tuple[Any, ...], Part] = {}
         self.with_gradients = 0  # the identity of the newest result that has some
+
+    def series(self) -> Iterator[tuple[str, Values]]:
+        """What each part is told as: ``loss`` if it is alone or the variable says so, else by the name of its function."""
+        told: set[str] = set()
+        for part in self.parts.values():
+            is_alone = all(other is part or other.split != part.split for other in self.parts.values())
+            key = f"{part.split}/loss"
+            if key in told or not (part.is_whole or (part.may_be_whole and is_alone)):
+                key = f"{part.split}/{part.function}"
+            number, name = 1, key
+            while key in told:
+                number += 1
+                key = f"{name}_{number}"
+            told.add(key)
+            yield key, part.values
 
 
 class Criteria:
@@ -131,8 +164,10 @@ def end(ear: Ear, root: Any) -> None:
     loop = ear.loop
     if loop is not None and loop.evaluation is not None:
         doubted = loop.evaluation.with_gradients
-        if doubted and (doubted == id(root) or not any(model.training for ref in loop.models if (model := ref()) is not None)):
+        if doubted and (doubted == id(root) or not is_training(loop)):
             loop.evaluation = None  # it is trained on after all
+        elif ear.passes and loop.evaluation.each is ear.passes[-1] and may_be_trained_on(loop, ear.passes[-1]):
+            loop.evaluation = None  # of the batch that is trained on (a teacher's)
         tell(loop)
     if not any(other.is_evaluating for other in list(ears.threads.values())):
         criteria.unwatch()
@@ -144,7 +179,7 @@ def hear(name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
         return
     loop = ear.loop
     with_gradients = result.requires_grad
-    if with_gradients and any(model.training for ref in loop.models if (model := ref()) is not None):
+    if with_gradients and is_training(loop):
         return
     reduction = kwargs.get("reduction", "mean")
     if reduction == "none" or "none" in [arg for arg in args if type(arg) is str] or result.numel() != 1:
@@ -156,41 +191,59 @@ def hear(name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
     scores = args[0] if args else kwargs.get("input", kwargs.get("input1", kwargs.get("anchor")))
     samples = int(scores.shape[0]) if isinstance(scores, torch.Tensor) and scores.dim() else 1
     is_sum = reduction == "sum" or "sum" in [arg for arg in args if type(arg) is str]
-    parts = parts_for(ear, loop, name, user)
-    if len(parts) < MOST_PARTS:
-        parts.append((value, samples, is_sum))
+    values = values_for(ear, loop, name, user)
+    if values is not None and len(values) < MOST_PARTS:
+        values.append((value, samples, is_sum))
         loop.last = time()
         if with_gradients and loop.evaluation is not None:
             loop.evaluation.with_gradients = id(result)
 
 
-def parts_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> list[tuple[Any, int, bool]]:
-    """Where a value belongs: the pass that it is part of, and the name of its series."""
+def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | None:
+    """Where a value belongs: the pass that it is part of, and the place of its call; None where nothing says that it is of an evaluation."""
     each: Pass | None = next((p for p in reversed(ear.passes) if not p.is_trained), None) or ear.closing
-    variable, is_sum = names.stored_as(user)
+    variable, is_summand = names.stored_as(user)
     if each is not None and each.loader() is not None:
         each.has_losses = True
-        split = names.split_of(each.name, _function(each.function)) or "val"
+        split = names.split_of(each.name, _function(each.function))
+        if split is None and loop.primary is not None and loop.primary() is each.loader():
+            split = "train"
         group: tuple[Any, ...] = (loop.step, id(each))
     else:
-        split = names.split_of(variable, _function(user.f_code.co_name)) or "val"
+        split = names.split_of(variable, _function(user.f_code.co_name)) or _said_by_callers(loop, user)
+        if split == names.SEVERAL or (split is None and each is None and is_training(loop)):
+            return None
         outer = user.f_back
         group = (loop.step, split, key_of(outer, 1) if outer is not None else ())
-    split = "train_eval" if split == "train" else split
+    split = "train_eval" if split == "train" else split or "val"
     evaluation = loop.evaluation
     if evaluation is None or evaluation.group != group:
         tell(loop)
-        evaluation = loop.evaluation = Evaluation(group, loop.step)
-    is_whole = not is_sum and (variable is None or is_general(variable))
-    place = key_of(user, 1)
-    key = f"{split}/loss" if is_whole else f"{split}/{name}"
-    if evaluation.places.setdefault(key, place) != place:
-        key = f"{split}/{name}"
-        number = 1
-        while evaluation.places.setdefault(key, place) != place:
-            number += 1
-            key = f"{split}/{name}_{number}"
-    return evaluation.parts.setdefault(key, [])
+        evaluation = loop.evaluation = Evaluation(group, loop.step, each)
+    part = evaluation.parts.setdefault((name, *key_of(user, 1)), Part(split, name, variable, is_summand=is_summand))
+    return part.values
+
+
+def _said_by_callers(loop: Loop, user: FrameType) -> str | None:
+    """What the lines that led to a call say of the data set; looked at once for each of them."""
+    key = key_of(user, MOST_CALLERS)
+    if key not in loop.callers:
+        frames = frames_from(user, MOST_CALLERS)
+        loop.callers[key] = names.split_at(frames), [frame.f_code for frame in frames]
+    return loop.callers[key][0]
+
+
+def is_training(loop: Loop) -> bool:
+    """Whether a module that is trained here stands so."""
+    return any(model.training for ref in loop.models if (model := ref()) is not None)
+
+
+def may_be_trained_on(loop: Loop, each: Pass) -> bool:
+    """Whether a pass that goes on may be an epoch: over the loader that the loop is fed from, or the next one if that is gone."""
+    if not loop.epochs or each.iterator() is None:
+        return False
+    primary = None if loop.primary is None else loop.primary()
+    return primary is None or primary is each.loader()
 
 
 def is_general(variable: str) -> bool:
@@ -199,7 +252,10 @@ def is_general(variable: str) -> bool:
 
 
 def _function(name: str | None) -> str:
-    return "" if name is None or name == "<module>" else name.replace("eval", "val")
+    """What a function's name may say of the data set: one that trains evaluates others, unless it is the loss itself."""
+    if name is None or name == "<module>" or ("train" in name and not names.is_loss(name) and "eval" not in name):
+        return ""
+    return name.replace("eval", "val")
 
 
 def tell(loop: Loop) -> None:
@@ -208,30 +264,41 @@ def tell(loop: Loop) -> None:
     if evaluation is None:
         return
     at = loop.last
-    for key, parts in evaluation.parts.items():
-        if parts:
-            loop.infer(key)
-            _say_mean(loop, key, parts, evaluation.step, at)
+    for key, values in evaluation.series():
+        if values:
+            name = _free(loop, key, evaluation)
+            loop.infer(name)
+            _say_mean(loop, name, values, evaluation.step, at)
+
+
+def _free(loop: Loop, key: str, evaluation: Evaluation) -> str:
+    """The first series of this name in which nothing else was told at this step: two loaders are two curves, and so are two models."""
+    number, name, said = 1, key, (evaluation.step, evaluation.source)
+    while (told := loop.evaluated.get(name, said)) != said and told[0] == evaluation.step and number < MOST_ALIKE:
+        number += 1
+        name = f"{key}_{number}"
+    loop.evaluated[name] = said
+    return name
 
 
 def score_of(loop: Loop) -> float | None:
     """The newest validation loss, also of an evaluation that is not told yet; None where there is none, or it is not known yet."""
     if loop.evaluation is not None:
-        for key, parts in loop.evaluation.parts.items():
-            if key.startswith("val/") and parts:
-                is_known = not any(isinstance(value, Promise) and value.value is None for value, _, _ in parts)
-                return mean_of(parts) if is_known else None
+        for key, values in loop.evaluation.series():
+            if key.startswith("val/") and values:
+                is_known = not any(isinstance(value, Promise) and value.value is None for value, _, _ in values)
+                return mean_of(values) if is_known else None
     return next((score for key, score in loop.scores.items() if key.startswith("val/")), None)
 
 
-def _say_mean(loop: Loop, key: str, parts: list[tuple[Any, int, bool]], step: int, at: float) -> None:
-    waiting = [value for value, _, _ in parts if isinstance(value, Promise) and value.value is None]
+def _say_mean(loop: Loop, key: str, values: Values, step: int, at: float) -> None:
+    waiting = [value for value, _, _ in values if isinstance(value, Promise) and value.value is None]
     left = [len(waiting)]
 
     def one_more(_value: float) -> None:
         left[0] -= 1
         if left[0] <= 0:
-            loop.scores[key] = score = mean_of(parts)
+            loop.scores[key] = score = mean_of(values)
             loop.say({key: score}, step, at)
 
     if not waiting:
@@ -240,9 +307,9 @@ def _say_mean(loop: Loop, key: str, parts: list[tuple[Any, int, bool]], step: in
         value.then(one_more)
 
 
-def mean_of(parts: list[tuple[Any, int, bool]]) -> float:
-    total = sum(known(value) * (1 if is_sum else samples) for value, samples, is_sum in parts)
-    count = sum(samples for _, samples, _ in parts)
+def mean_of(values: Values) -> float:
+    total = sum(known(value) * (1 if is_sum else samples) for value, samples, is_sum in values)
+    count = sum(samples for _, samples, _ in values)
     return float(total / count) if count else float("nan")
 
 

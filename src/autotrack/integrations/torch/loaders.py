@@ -23,8 +23,10 @@ from autotrack.integrations.torch import names
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.loops import Loop
+from autotrack.integrations.torch.places import key_of
 
 SAMPLERS = "torch.utils.data.sampler"
+MOST_CALLERS = 4  # that tell one pass over a loader from another
 MOST_PASSES = 8  # that are open in a thread at a time
 
 
@@ -33,7 +35,7 @@ class Pass:
 
     __slots__ = (
         "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
-        "iterator", "loader", "loop", "name", "samples", "wait_s",
+        "iterator", "loader", "loop", "name", "place", "samples", "wait_s",
     )  # fmt: skip
 
     def __init__(self, iterator: Any, loader: Any, ear: Ear, frame: FrameType | None) -> None:
@@ -42,6 +44,7 @@ class Pass:
         self.ear = ear
         self.name = names.name_at(frame)[0] if frame is not None else None
         self.function = frame.f_code.co_name if frame is not None else None
+        self.place = key_of(frame, MOST_CALLERS)  # and who called for it
         self.began = time()
         self.batches = 0
         self.wait_s = 0.0
@@ -148,6 +151,8 @@ def end(each: Pass | None) -> None:
 
 def trained(ear: Ear) -> None:
     """A backward has come: the newest pass is trained on."""
+    while ear.passes and ear.passes[-1].has_losses and ear.passes[-1].iterator() is None:
+        del ear.passes[-1]  # an evaluation that was left before its end
     if ear.passes:
         ear.passes[-1].is_trained = True
     elif ear.closing is not None:

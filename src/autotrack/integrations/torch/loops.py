@@ -6,9 +6,10 @@ A loop that may turn out to be a part of another one is held back: what is said 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from threading import get_ident
 from time import time
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from autotrack.instrument import Fit
 from autotrack.integrations.torch import devices, models, optimizers
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
-from autotrack.integrations.torch.places import Place, Series, Voice
+from autotrack.integrations.torch.places import Key, Place, Series, Voice
 
 if TYPE_CHECKING:
     from autotrack.integrations.torch.evaluation import Evaluation
@@ -34,9 +35,9 @@ class Loop:
     """One training: its optimizers, its iteration, its series."""
 
     __slots__ = (  # at every step two of them change: in slots they lie together
-        "__weakref__", "before", "claimed", "datasets", "described", "epochs", "evaluation", "facts", "fast", "first", "fit", "followers",
-        "held", "inferred", "is_by_hand", "is_over", "last", "leftover", "models", "models_told", "newest", "open_epoch", "params", "place",
-        "primary", "roles", "scores", "series", "site", "step", "stepped", "steppers", "thread", "voices",
+        "__weakref__", "before", "callers", "claimed", "datasets", "described", "epochs", "evaluated", "evaluation", "facts", "fast", "first",
+        "fit", "followers", "held", "inferred", "is_by_hand", "is_over", "last", "leftover", "models", "models_told", "newest", "open_epoch",
+        "params", "place", "primary", "roles", "scores", "series", "site", "step", "stepped", "steppers", "thread", "voices",
     )  # fmt: skip
 
     def __init__(self, place: Place | None, before: Loop | None) -> None:
@@ -73,6 +74,8 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
+        self.callers: dict[Key, tuple[str | None, list[CodeType]]] = {}  # of evaluations: what they say of the data set
+        self.evaluated: dict[str, tuple[int, tuple[Any, ...]]] = {}  # by series: at which step, and on what
         self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not
 
@@ -187,11 +190,11 @@ class Loop:
             voice.series = self.free(place.name, self.step)
         return voice
 
-    def free(self, name: str, step: int) -> Series:
-        """The first series of this name that has nothing at a step yet."""
+    def free(self, name: str, step: int, taken: Collection[Series] = ()) -> Series:
+        """The first series of this name that has nothing at a step yet, and is none of those that are taken."""
         name = name.replace("/", "_")
         number, key = 1, name
-        while (found := self.series.get(key)) is not None and found.last_step >= step:
+        while (found := self.series.get(key)) is not None and (found.last_step >= step or found in taken):
             number += 1
             key = f"{name}_{number}"
         if found is None:
@@ -224,6 +227,8 @@ class Loop:
     def fold_into(self, base: Loop) -> None:
         """It was part of another loop: tell that what it has said."""
         start = base.step + (0 if self._takes_part_in_the_iteration_of(base) else 1)
+        speaking = {stepper.number for stepper in base.steppers if stepper.optimizer() is not None}
+        taken = [voice.series for (_, number), voice in base.voices.items() if number in speaking]
         keys: dict[str, Series] = {}
         rates, roles = {}, {}
         for stepper in self.steppers:
@@ -238,7 +243,7 @@ class Loop:
                     told[rates[name] + slash + group] = value
                     continue
                 if key not in keys:
-                    keys[key] = base.free("loss" if key == "train/loss" else key, start)
+                    keys[key] = base.free("loss" if key == "train/loss" else key, start, taken)
                 keys[key].last_step, keys[key].last_voice = start + step, None
                 told[keys[key].key] = value
             base.say(told, start + step, at)
@@ -266,11 +271,12 @@ class Loop:
     def _takes_part_in_the_iteration_of(self, base: Loop) -> bool:
         """Whether its first step was in the iteration of the other's last one, and not in the next.
 
-        Optimizers that were built together take turns; of one that was built later the order in the function says it.
+        Optimizers that were built together take turns, and so do those that the same line trains, step by step; of another that was built
+        later the order in the function says it.
         """
-        if self.steppers[0].born < base.first:
-            return True
         mine, other = self.place, base.place
+        if self.steppers[0].born < base.first or (mine is other and mine is not None and self.step == 0):
+            return True
         return mine is not None and other is not None and mine.codes[0] is other.codes[0] and mine.instruction > other.instruction
 
     def last_words(self) -> float | None:

@@ -21,6 +21,7 @@ LIBRARIES = frozenset({"torch", "autotrack", "accelerate", "tqdm", "lightning_fa
 SAME = frozenset({"mean", "sum", "float", "double", "half", "to", "cpu", "cuda", "squeeze", "clone", "detach", "div", "mul", "div_", "mul_"})
 OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange", "track", "iter", "zip", "list", "next", "islice", "cycle"})
 MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
+SEVERAL = "several"  # data sets, of which nobody can tell which it is
 LOSSES = ("loss", "err", "cost", "objective")
 
 
@@ -197,6 +198,39 @@ def stored_as(frame: FrameType) -> tuple[str | None, bool]:
         if each.opname in ("POP_TOP", "STORE_SUBSCR"):
             break
     return None, is_sum
+
+
+def split_at(frames: list[FrameType]) -> str | None:
+    """The data set that the calls say by a text in them (``loss_of("val")``), from the innermost outward; or that they are of several in turn."""
+    for frame in frames:
+        if is_librarys(frame):
+            continue
+        if is_in_a_round_of_splits(frame.f_code, frame.f_lasti):
+            return SEVERAL
+        node = expression(frame.f_code, frame.f_lasti)
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            said = split_of(*(each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)))
+            if said is not None:
+                return said
+    return None
+
+
+def is_in_a_round_of_splits(code: CodeType, instruction: int) -> bool:
+    """Whether an instruction is inside of ``for split in ["train", "val"]``, or is the call of such a comprehension."""
+    done = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL", "RESUME", "EXTENDED_ARG")]
+    for number, (words, iteration) in enumerate(itertools.pairwise(done), 2):
+        if iteration.opname != "GET_ITER" or not isinstance(words.argval, tuple):
+            continue
+        if len({split_of(word) for word in words.argval if isinstance(word, str)} - {None}) < 2:
+            continue
+        for each, after in itertools.pairwise(done[number : number + 7]):
+            if each.opname in ("FOR_ITER", "CALL", "CALL_FUNCTION"):
+                end = each.argval if each.opname == "FOR_ITER" else after.offset
+                if each.offset <= instruction < end:
+                    return True
+                break
+    return False
 
 
 def split_of(*words: str | None) -> str | None:

@@ -90,7 +90,7 @@ def frames_from(frame: FrameType | None, depth: int) -> list[FrameType]:
     return found
 
 
-def key_of(frame: FrameType, depth: int) -> Key:
+def key_of(frame: FrameType | None, depth: int) -> Key:
     """A frame and its callers, as the identities of their code and where each stands."""
     return tuple(number for each in frames_from(frame, depth) for number in (id(each.f_code), each.f_lasti))
 
