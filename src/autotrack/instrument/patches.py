@@ -437,6 +437,6 @@ def names_outside(package: str, wanted: Iterable[int]) -> Iterator[tuple[types.M
     for full_name, module in sys.modules.copy().items():
         if full_name.partition(".")[0] in passed or not isinstance(module, types.ModuleType):
             continue
-        names = dict(types.ModuleType.__getattribute__(module, "__dict__"))  # a lazy module would load itself if it were asked
-        if not identities.isdisjoint(map(id, names.values())):
-            yield from ((module, name, value) for name, value in names.items() if id(value) in identities)
+        names = types.ModuleType.__getattribute__(module, "__dict__")  # a lazy module would load itself if it were asked
+        if not identities.isdisjoint(map(id, tuple(names.values()))):  # a copy, in one step: another thread may add names
+            yield from ((module, name, value) for name, value in dict(names).items() if id(value) in identities)
