@@ -6,8 +6,9 @@ that is not there at every step (Accelerate does, twice), and each finder is ask
 
 from __future__ import annotations
 
+import os
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import RLock, get_ident
 
 TYPE_CHECKING = False  # as typing has it, which would take most of the time
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ class Finder:
     def __init__(self) -> None:
         self.waiting: dict[str, list[Callable[[ModuleType], object]]] = {}
         self._looking: set[tuple[int, str]] = set()  # which thread looks for what
-        self._lock = allocate_lock()
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Also in a forked child: a thread that held it is not there to let go."""
+        self._lock = RLock()
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """What the other finders find, of a module that is waited for; None of any other."""
@@ -95,6 +100,8 @@ class Finder:
 
 _finder = Finder()
 forget = _finder.forget
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_finder.renew_lock)
 
 
 class Unfinished(type(sys.__spec__)):  # type: ignore[misc]  # ModuleSpec, without importing where it lies

@@ -3,6 +3,8 @@
 import importlib
 import importlib.machinery
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -190,6 +192,29 @@ def test_who_asks_in_the_middle_of_the_import_itself_is_told_at_its_end(toy, fin
     (toy / "part.py").write_text("import toygate\ntoygate.ask()\nHERE = 1\n")
     importlib.import_module("toywaited.part")
     assert told == [1]
+
+
+def test_a_forked_child_imports_though_a_thread_held_the_lock(toy):
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with imports._finder._lock:
+            held.set()
+            done.wait(10)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        told = []
+        imports.when_imported("toywaited", told.append)
+        importlib.import_module("toywaited")
+        os._exit(0 if len(told) == 1 else 1)
+    done.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_loader_of_several_modules_tells_of_each_by_its_name(tmp_path, finder, monkeypatch):
