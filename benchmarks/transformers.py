@@ -83,7 +83,7 @@ for _ in range(rounds): print(*(cost(variant, steps) / steps for variant in VARI
 VARIANTS = ("plain", "tensorboard", "autotrack", "autolog()")
 
 
-def main(rounds: int = 7, steps: int = 2000) -> None:
+def main(rounds: int = 7, steps: int = 6000) -> None:
     for kind, name in (("trainer", "Trainer"), ("accelerate", "Accelerate loop")):
         for every in (1, 50):
             with folder() as base:
