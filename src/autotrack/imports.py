@@ -69,7 +69,7 @@ class Finder:
         """It is imported: nobody waits for it any more."""
         with self._lock:
             calls = self.waiting.pop(name, [])
-        self._stand()
+            self._stand()
         for call in calls:
             call(module)
 
@@ -79,7 +79,7 @@ class Finder:
             calls = self.waiting.setdefault(name, [])
             if call not in calls:
                 calls.append(call)
-        self._stand()
+            self._stand()
 
     def forget(self, name: str, call: Callable[[ModuleType], object]) -> None:
         """Do not have it called."""
@@ -87,15 +87,14 @@ class Finder:
             calls = [each for each in self.waiting.pop(name, []) if each != call]
             if calls:
                 self.waiting[name] = calls
-        self._stand()
+            self._stand()
 
     def _stand(self) -> None:
-        """Be there while somebody waits. The list is never cut short: another thread may be going through it."""
-        with self._lock:
-            if self.waiting and self not in sys.meta_path:
-                sys.meta_path.insert(0, self)
-            elif not self.waiting and self in sys.meta_path:
-                sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
+        """Be there while somebody waits. The lock is held. The list is never cut short: another thread may be going through it."""
+        if self.waiting and self not in sys.meta_path:
+            sys.meta_path.insert(0, self)
+        elif not self.waiting and self in sys.meta_path:
+            sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
 
 _finder = Finder()

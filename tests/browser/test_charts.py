@@ -209,24 +209,29 @@ def test_a_ticked_run_that_is_not_there_any_more_keeps_no_comparison_from_the_ot
     assert page.locator(".tab[aria-current] i").inner_text() == "2"
 
 
+def point_at_the_first_line(page):
+    """Put the mouse on it, and say where; again while the chart still changes under the mouse, which nobody moves meanwhile."""
+    for _ in range(60):
+        place = page.evaluate("""() => {
+          const c = document.querySelector('.plot').chart, s = c.series[0], i = (s.i + s.j) >> 1, r = c.top.getBoundingClientRect();
+          return [r.left + c.view.px(s.x[i]), r.top + c.view.py(s.y[i])]; }""")
+        page.mouse.move(place[0] - 3, place[1])
+        page.mouse.move(*place)
+        page.wait_for_timeout(500)
+        if page.locator(".list-item.hot").count():
+            return place
+    raise AssertionError("no line is under the mouse")
+
+
 def test_a_double_click_on_a_line_shows_the_whole_range_and_a_click_opens_its_run(page, forty):
     page.goto(f"{forty.url}/?e=vision/imagenet&x0=100&x1=300&draw=10")
     page.drawn()
-    place = page.evaluate("""() => {
-      const c = document.querySelector('.plot').chart, s = c.series[0], i = (s.i + s.j) >> 1, r = c.top.getBoundingClientRect();
-      return [r.left + c.view.px(s.x[i]), r.top + c.view.py(s.y[i])]; }""")
-    page.mouse.move(place[0] - 3, place[1])
-    page.mouse.move(*place)
-    page.wait_for_selector(".list-item.hot")
-    page.mouse.dblclick(*place)
+    page.mouse.dblclick(*point_at_the_first_line(page))
     page.wait_for_url(lambda url: "x0=" not in url)
     page.wait_for_timeout(500)  # longer than a click waits for a second one
     assert "run=" not in page.url
     page.go_back()
     page.wait_for_url("**x0=100**")
     page.drawn()
-    page.mouse.move(place[0] - 3, place[1])
-    page.mouse.move(*place)
-    page.wait_for_selector(".list-item.hot")
-    page.mouse.click(*place)
+    page.mouse.click(*point_at_the_first_line(page))
     page.wait_for_url("**run=**")

@@ -1,9 +1,6 @@
-import functools
-import inspect
-
 import pytest
 
-from autotrack.instrument.calls import ArgumentMissing, Call, parameters_of
+from autotrack.instrument.calls import ArgumentMissing, Call
 
 
 def train(params, rounds=10, *, callbacks=None, **more):
@@ -112,54 +109,3 @@ def test_extra_positional_arguments_are_a_tuple():
 def test_an_argument_that_a_signature_may_not_have_is_none():
     assert call(train, {}, 5).get("rounds") == 5
     assert call(train, {}).get("trial") is None
-
-
-def positional_only(a, b=1, /, c=2):
-    pass
-
-
-def all_kinds(self, X, y=None, /, z=3, *rest, named, other=4, **more):
-    pass
-
-
-def only_named(*, named, other=5):
-    pass
-
-
-def stars(*rest, **more):
-    pass
-
-
-def nothing():
-    for local in range(2):
-        pass
-
-
-@functools.wraps(all_kinds)
-def wrapping(*args, **kwargs):
-    return all_kinds(*args, **kwargs)
-
-
-def said():
-    pass
-
-
-said.__signature__ = inspect.signature(only_named)
-
-
-FUNCTIONS = [positional_only, all_kinds, only_named, stars, nothing, wrapping, said, functools.partial(all_kinds, 1), dict.get]
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_parameters_are_those_that_inspect_shows(function):
-    shown = tuple(inspect.signature(function).parameters.values())
-    assert parameters_of(function) == shown
-
-
-def test_a_wrapper_around_itself_fails_as_it_does_in_inspect():
-    def turning():
-        pass
-
-    turning.__wrapped__ = turning
-    with pytest.raises(ValueError, match="wrapper loop"):
-        parameters_of(turning)

@@ -58,9 +58,6 @@ class Pass:
         self.loop: weakref.ref[Loop] | None = None
 
 
-newest: list[Pass | None] = [None]  # of the process, that gave a batch: the last of its ear's
-
-
 @integration.wrap("torch.utils.data.dataloader:DataLoader.__iter__")
 def iter_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     def __iter__(self: Any) -> Any:
@@ -92,7 +89,8 @@ def next_of_a_loader(patch: Patch, original: Callable[..., Any]) -> Callable[...
         try:
             each.wait_s += clock() - began
             each.batches += 1
-            if newest[0] is not each:  # one look, where its ear and the passes there would be three: each costs most of a microsecond
+            open_passes = each.ear.passes
+            if not open_passes or open_passes[-1] is not each:
                 bring_forward(each)
         except Exception as error:  # noqa: BLE001 - at every step, where a guard would be felt; see guard.failed
             failed("noting a batch of a loader", error)
@@ -123,10 +121,7 @@ def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
 
 def bring_forward(each: Pass) -> None:
     """A batch was taken from another pass than the last one."""
-    newest[0] = each
     ear = each.ear
-    if ear.passes and ear.passes[-1] is each:  # another thread took the last one
-        return
     if each in ear.passes:
         ear.passes.remove(each)
     ear.passes.append(each)
@@ -139,7 +134,6 @@ def end(each: Pass | None) -> None:
     if each is None:
         return
     each.is_exhausted = True
-    newest[0] = None
     ear = each.ear
     if each in ear.passes:
         ear.passes.remove(each)
@@ -159,7 +153,6 @@ def trained(ear: Ear) -> None:
         each, ear.closing = ear.closing, None
         if not each.has_losses:
             each.is_trained = True
-            newest[0] = None
             ear.passes.append(each)
             ear.is_due = True
 
