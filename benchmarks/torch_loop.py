@@ -20,6 +20,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from listeners import Listeners
 from measure import folder, has, show, verdict
 
 sys.path.pop(0)  # this folder: its lightning.py is not Lightning
@@ -28,32 +29,6 @@ Step = Callable[[int], Any]
 STRETCH_S = 4.0
 INSTANCES = 6
 LOADERS = {"autotrack, a DataLoader gives the batches": False, "autotrack, a DataLoader puts 64 rows together": True}
-
-
-class Patches:
-    """What ``autolog()`` put in place of torch's own, to be taken out and put back within microseconds."""
-
-    def __init__(self, turn_on: Callable[[], None]) -> None:
-        import torch
-        from torch.optim import optimizer
-        from torch.utils.data import dataloader
-
-        owners = (torch, torch.autograd, torch.nn.Module, torch.optim.Optimizer, dataloader.DataLoader, dataloader._BaseDataLoaderIter)
-        self.hooks = optimizer._global_optimizer_post_hooks
-        before = {(owner, name): value for owner in owners for name, value in vars(owner).items()}
-        turn_on()
-        self.places = [(owner, name, value, vars(owner)[name]) for (owner, name), value in before.items() if vars(owner)[name] is not value]
-        self.held = dict(self.hooks)
-
-    def out(self) -> None:
-        for owner, name, original, _ in self.places:
-            setattr(owner, name, original)
-        self.hooks.clear()
-
-    def back(self) -> None:
-        for owner, name, _, ours in self.places:
-            setattr(owner, name, ours)
-        self.hooks.update(self.held)
 
 
 def small() -> tuple[Any, Any, Any, Any]:
@@ -154,8 +129,8 @@ def trackers(base: Path) -> dict[str, Callable[[Any, int], None]]:
 class Pairs:
     """Pairs of blocks of steps: a bare one, and one that is looked at."""
 
-    def __init__(self, patches: Patches) -> None:
-        self.patches = patches
+    def __init__(self, listeners: Listeners) -> None:
+        self.listeners = listeners
         self.steps = 0
         self.bare: list[float] = []
 
@@ -179,27 +154,27 @@ class Pairs:
         for instance in range(INSTANCES):
             bare, watched = steps()
             if observed:  # the run is opened, and the environment read, once: not what a step costs
-                self.patches.back()
+                self.listeners.back()
                 self.block(watched, 30)
-                self.patches.out()
+                self.listeners.out()
                 time.sleep(0.5 if instance else 3)
             for number in range(pairs // INSTANCES + 5):
                 bare_s = self.block(bare, length)
-                self.patches.back() if observed else self.patches.out()  # either way types are changed, which the next lookups pay for
+                self.listeners.back() if observed else self.listeners.out()  # either way types are changed, which the next lookups pay for
                 watched_s = self.block(watched, length)
-                self.patches.out()
+                self.listeners.out()
                 if number >= 5:  # caches, and first steps, are warm
                     more.append(watched_s - bare_s)
                     self.bare.append(bare_s)
         if observed:
-            self.patches.back()
+            self.listeners.back()
         autotrack.flush(30)
         others = time.process_time() - time.thread_time()
         on_end = int(STRETCH_S / watched_s)
         self.block(watched, on_end)
         autotrack.flush(30)
         others = time.process_time() - time.thread_time() - others
-        self.patches.out()
+        self.listeners.out()
         return 1e6 * statistics.median(more), 1e6 * others / on_end
 
 
@@ -209,15 +184,13 @@ def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length
 
     autotrack.configure(uri=f"sqlite:///{base}/store/autotrack.db", quiet=True, system_metrics=False)
 
-    def turn_on() -> None:
-        from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader
 
-        autotrack.autolog("torch")
-        next(iter(DataLoader([0], batch_size=None)))  # type: ignore[arg-type]  # what waits for a first pass is there now, too
-
-    patches = Patches(turn_on)
-    patches.out()
-    run = Pairs(patches)
+    autotrack.autolog("torch")
+    next(iter(DataLoader([0], batch_size=None)))  # type: ignore[arg-type]  # what waits for a first pass is there now, too
+    listeners = Listeners()
+    listeners.out()
+    run = Pairs(listeners)
 
     def two(step: Callable[[Any], Step], other: Callable[[Any], Step] | None = None) -> Callable[[], tuple[Step, Step]]:
         return lambda: (step(make()), (other or step)(make()))
@@ -237,7 +210,7 @@ def figures(make: Callable[[], tuple[Any, Any, Any, Any]], base: Path, *, length
         import mlflow
 
         mlflow.end_run()
-    patches.back()
+    listeners.back()
     return 1e6 * statistics.median(run.bare), found
 
 
@@ -247,9 +220,9 @@ def main(pairs: int, which: str) -> None:
     torch.set_num_threads(1)
     with folder() as base:
         if which == "small":
-            bare, found = figures(small, base, length=40, pairs=pairs)
+            bare, found = figures(small, base, length=200, pairs=pairs)
         else:
-            bare, found = figures(large, base, length=2, pairs=max(20, pairs // 2))
+            bare, found = figures(large, base, length=4, pairs=pairs)
     show(f"A step of {bare / 1000:.2f} ms: CPU more a step, in us (median of pairs)", [
         (name, f"thread {thread:9.1f}   all {thread + others:9.1f}") for name, (thread, others) in found.items()
     ])  # fmt: skip
@@ -266,4 +239,4 @@ if __name__ == "__main__":
         main(int(sys.argv[1]), sys.argv[2])
     else:
         for length in ("small", "large"):  # each in a process of its own: what one leaves would weigh on the other
-            subprocess.run([sys.executable, __file__, *(sys.argv[1:] or ["300"]), length], check=True)
+            subprocess.run([sys.executable, __file__, *(sys.argv[1:] or ["60"]), length], check=True)

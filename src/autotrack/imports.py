@@ -2,6 +2,7 @@
 
 A finder that finds nothing itself stands first among python's own, and only while somebody waits: a framework may look for a package
 that is not there at every step (Accelerate does, twice), and each finder is asked then. So is the one of wrapt, which never leaves.
+While such a framework trains it rests, for what is fitted meanwhile is no run of its own; what was imported then is told afterwards.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Finder:
     def __init__(self) -> None:
         self.waiting: dict[str, list[Callable[[ModuleType], object]]] = {}
         self._looking: set[tuple[int, str]] = set()  # which thread looks for what
+        self._resting = 0  # trainings that it rests for
         self.renew_lock()
 
     def renew_lock(self) -> None:
@@ -89,18 +91,41 @@ class Finder:
                 self.waiting[name] = calls
             self._stand()
 
+    def rest(self) -> None:
+        """Do not be asked from here on, until as many trainings have ended as began."""
+        with self._lock:
+            self._resting += 1
+            self._stand()
+
+    def wake(self) -> None:
+        """A training has ended. Who waits for what was imported meanwhile is told."""
+        with self._lock:
+            self._resting = max(0, self._resting - 1)
+            there = [] if self._resting else [(name, self.waiting.pop(name)) for name in list(self.waiting) if name in sys.modules]
+            self._stand()
+        for name, calls in there:
+            for call in calls:
+                when_imported(name, call)
+
+    def begin_child(self) -> None:
+        """In a forked child no training of its parent's goes on."""
+        self.renew_lock()
+        self._resting = 0
+        self._stand()
+
     def _stand(self) -> None:
         """Be there while somebody waits. The lock is held. The list is never cut short: another thread may be going through it."""
-        if self.waiting and self not in sys.meta_path:
+        is_needed = self.waiting and not self._resting
+        if is_needed and self not in sys.meta_path:
             sys.meta_path.insert(0, self)
-        elif not self.waiting and self in sys.meta_path:
+        elif not is_needed and self in sys.meta_path:
             sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
 
 _finder = Finder()
-forget = _finder.forget
+forget, rest, wake = _finder.forget, _finder.rest, _finder.wake
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_finder.renew_lock)
+    os.register_at_fork(after_in_child=_finder.begin_child)
 
 
 class Unfinished(type(sys.__spec__)):  # type: ignore[misc]  # ModuleSpec, without importing where it lies

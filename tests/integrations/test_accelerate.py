@@ -1,6 +1,7 @@
 """Hugging Face Accelerate: a tracker by name, beside autolog and without it."""
 
 import contextlib
+import importlib
 import inspect
 import logging
 import os
@@ -17,6 +18,7 @@ pytest.importorskip("accelerate")
 from accelerate import Accelerator  # noqa: E402
 from accelerate.tracking import GeneralTracker  # noqa: E402
 
+from autotrack import imports  # noqa: E402
 from autotrack.instrument import current_fit, loader  # noqa: E402
 from autotrack.integrations.accelerate import AutotrackTracker  # noqa: E402
 from autotrack.recording.runs import Run, current_run, start_run  # noqa: E402
@@ -286,6 +288,22 @@ def test_a_loop_without_one_is_a_plain_loop_once(torch_observed):
     run = torch_observed.run()
     assert list(points(run, "train/loss").values()) == losses
     assert "train_loss" not in run.statistics
+
+
+def test_while_it_trains_no_finder_of_ours_is_asked_for_modules(torch_observed, monkeypatch, tmp_path):
+    (tmp_path / "toylate.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    told = []
+    imports.when_imported("toylate", told.append)
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    assert imports._finder in sys.meta_path
+    accelerator.init_trackers("toys")
+    assert imports._finder not in sys.meta_path
+    module = importlib.import_module("toylate")
+    assert told == []
+    accelerator.end_training()
+    assert told == [module]
+    del sys.modules["toylate"]
 
 
 def test_a_plain_loop_after_one_with_a_tracker_is_heard(torch_observed):

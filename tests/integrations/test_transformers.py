@@ -18,6 +18,7 @@ transformers = pytest.importorskip("transformers")
 
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 
+from autotrack import imports  # noqa: E402
 from autotrack.instrument import loader  # noqa: E402
 from autotrack.integrations.transformers import AutotrackCallback  # noqa: E402
 from autotrack.recording.runs import start_run  # noqa: E402
@@ -464,6 +465,26 @@ def test_groups_with_learning_rates_of_their_own_have_curves_of_their_own(observ
 
 
 # --- who speaks ------------------------------------------------------------------------------------------------------
+
+
+class FailsAtItsThirdStep(TrainerCallback):
+    def __init__(self):
+        self.asked = []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.asked.append(imports._finder in sys.meta_path)
+        if state.global_step == 3:
+            raise ValueError("theirs")
+
+
+def test_while_it_trains_no_finder_of_ours_is_asked_for_modules(observed):
+    imports.when_imported("a_module_that_nobody_has", print)
+    failing = FailsAtItsThirdStep()
+    with pytest.raises(ValueError, match="theirs"):
+        trainer(callbacks=[failing]).train()
+    assert failing.asked == [False] * 3
+    assert imports._finder in sys.meta_path
+    imports.forget("a_module_that_nobody_has", print)
 
 
 def test_two_trainings_of_one_trainer_are_two_runs(observed):

@@ -253,3 +253,37 @@ def test_disable_leaves_the_finders_as_they_were(tmp_path):
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_while_it_rests_nobody_is_asked_and_who_waited_is_told_afterwards(toy, finder):
+    told = []
+    imports.when_imported("toywaited.part", told.append)
+    finder.rest()
+    finder.rest()
+    assert finder not in sys.meta_path
+    module = importlib.import_module("toywaited.part")
+    finder.wake()
+    assert told == []
+    assert finder not in sys.meta_path
+    finder.wake()
+    assert told == [module]
+    assert finder not in sys.meta_path  # nobody waits
+
+
+def test_it_stands_again_for_what_was_not_imported_while_it_rested(toy, finder):
+    told = []
+    imports.when_imported("toywaited.part", told.append)
+    finder.rest()
+    finder.wake()
+    assert finder in sys.meta_path
+    assert told == [importlib.import_module("toywaited.part")]
+
+
+def test_a_forked_child_is_not_in_the_training_of_its_parent(toy, finder):
+    imports.when_imported("toywaited.part", lambda _module: None)
+    finder.rest()
+    finder.begin_child()
+    assert finder in sys.meta_path
+    finder.wake()  # the block of the parent's is left in the child, too
+    finder.rest()
+    assert finder not in sys.meta_path

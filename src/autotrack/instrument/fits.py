@@ -18,6 +18,7 @@ from types import FunctionType, MethodType, TracebackType
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from autotrack import imports
 from autotrack.guard import guard, guarded
 from autotrack.recording import runs
 from autotrack.recording.endings import Outcome, outcome_of
@@ -399,12 +400,14 @@ class Fit:
             runs.keep_current(self.own_run)
         self.stays = True
         _current.set(self)
+        imports.rest()
 
     def _leave(self) -> None:
         """Be current no longer; nothing if it did not stay."""
         if not self.stays:
             return
         self.stays = False
+        imports.wake()
         if self.own_run is not None:
             runs.leave(self.own_run)
         if _current.get() is self:

@@ -42,10 +42,6 @@ def backward_of_autograd(patch: Patch, original: Callable[..., Any]) -> Callable
         tensors: Any, grad_tensors: Any = None, retain_graph: Any = None, create_graph: Any = False, grad_variables: Any = None, inputs: Any = None
     ) -> None:
         if current_fit() is not None:  # the loop of a framework, which is heard elsewhere
-            ear = getattr(local, "ear", None)
-            if ear is not None and ear.ready is not None:
-                ear.gather()  # what the user's own loop said before waits for its step
-                ear.look_up()
             original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
             return
         try:
@@ -220,7 +216,7 @@ def hear_steps() -> Callable[[], None]:
 
     def after_step(optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            stepper = steppers.get(id(optimizer))
+            stepper = steppers.get(id(optimizer)) if steppers else None
             if stepper is not None:
                 ear = stepper.fast
                 value = ear.ready

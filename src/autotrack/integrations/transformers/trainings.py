@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+from autotrack import imports
 from autotrack.instrument import Call, Fit, Observed, asked
 from autotrack.instrument.loader import wants
 from autotrack.integrations.transformers import facts
@@ -87,6 +88,7 @@ def train(fit: Fit, call: Call) -> Observed:
     training.folder = asked(lambda: trainer._get_output_dir(trial), None)
     TRAININGS.note(trainer, training)
     training.describe(trainer)
+    imports.rest()
     try:
         with heard(trainer, training):
             yield
@@ -98,6 +100,7 @@ def train(fit: Fit, call: Call) -> Observed:
             fit.tags({"pruned": "true"})
         raise
     finally:
+        imports.wake()
         if not training.attempts:  # it failed before its first step
             fit.params(facts.arguments(trainer.args))
 
