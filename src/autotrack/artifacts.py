@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 from typing import Any, BinaryIO, cast
 
 from autotrack.errors import ArtifactNotFound
@@ -87,7 +87,7 @@ class ArtifactStore:
 
     def sweep(self, keep: set[str], grace_s: float = GRACE_S) -> tuple[int, int]:
         """Remove what is not in ``keep`` and is older than ``grace_s`` seconds; return how many files and bytes that were."""
-        before, count, freed = time.time() - grace_s, 0, 0
+        before, count, freed = time() - grace_s, 0, 0
         for place, name, size, modified in list(self._files()):
             if modified <= before and f"sha256:{name}" not in keep:
                 try:
@@ -185,7 +185,7 @@ def _timestamp(about: dict[str, Any]) -> float:
             return float(value)
         if hasattr(value, "timestamp"):
             return float(value.timestamp())
-    return time.time()  # of unknown age: stays
+    return time()  # of unknown age: stays
 
 
 def digest_of(path: str | os.PathLike[str]) -> tuple[str, int]:

@@ -7,8 +7,8 @@ A record is told once and never changed. Time is UTC in seconds since the epoch.
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field, fields
+from time import time
 from typing import Any, ClassVar
 
 from autotrack.errors import RecordRejected
@@ -33,7 +33,7 @@ def new_run_id() -> str:
         pool = os.urandom(640)
         drawn = pool[:10]
         _entropy.extend(pool[start : start + 10] for start in range(10, 640, 10))
-    number = int(time.time() * 1000) << 80 | int.from_bytes(drawn, "big")
+    number = int(time() * 1000) << 80 | int.from_bytes(drawn, "big")
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 

@@ -231,7 +231,7 @@ def second(monkeypatch):
     from autotrack.integrations.transformers import pace
 
     clock = iter(range(10_000))
-    monkeypatch.setattr(pace.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(pace, "perf_counter", lambda: float(next(clock)))
 
 
 def a_second(run, key):

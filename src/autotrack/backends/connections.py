@@ -11,10 +11,10 @@ import os
 import random
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from autotrack.backends import deadline
 from autotrack.backends.migrations import committing, fill_in, is_readable, is_writable, prepare, to_read
@@ -151,7 +151,7 @@ class Connections:
 
     def _prepared(self) -> sqlite3.Connection:
         """A connection to a store of our version; while others make or upgrade it, we try again."""
-        until = time.monotonic() + OPENING_S
+        until = monotonic() + OPENING_S
         while True:
             db, is_ready = _connect(str(self.path), LOCK_S), False
             try:
@@ -159,12 +159,12 @@ class Connections:
                 is_ready = True
                 return db
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > until:
+                if "locked" not in str(error) or monotonic() > until:
                     raise
             finally:
                 if not is_ready:
                     _close(db)
-            time.sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
+            sleep(random.SystemRandom().uniform(0.005, 0.05))  # the user's own generators are not drawn from
 
     def _open_for_reading(self) -> None:
         if self._can_read:
@@ -220,7 +220,7 @@ class Connections:
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All or nothing, with the write lock from the start: a transaction that begins by reading could find itself refused to write."""
-    until = time.monotonic() + LOCK_S
+    until = monotonic() + LOCK_S
     while not _begins(db, until):
         pass
     with committing(db):
@@ -231,7 +231,7 @@ def _begins(db: sqlite3.Connection, until: float) -> bool:
     try:
         db.execute("begin immediate")
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error) or time.monotonic() >= until:
+        if "locked" not in str(error) or monotonic() >= until:
             raise
         return False
     return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import monotonic
 
 from autotrack.errors import TooSlow
 
@@ -15,7 +15,7 @@ _until: ContextVar[float | None] = ContextVar("autotrack_reading_until", default
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """What is read in this block, by this thread, ends after so many seconds by TooSlow."""
-    before = _until.set(time.monotonic() + seconds)
+    before = _until.set(monotonic() + seconds)
     try:
         yield
     finally:
@@ -30,13 +30,13 @@ def is_set() -> bool:
 def is_over() -> bool:
     """Whether the time is over."""
     until = _until.get()
-    return until is not None and time.monotonic() > until
+    return until is not None and monotonic() > until
 
 
 def left_s(most: float) -> float:
     """The seconds that are left, ``most`` at most."""
     until = _until.get()
-    return most if until is None else max(0.0, min(most, until - time.monotonic()))
+    return most if until is None else max(0.0, min(most, until - monotonic()))
 
 
 def check() -> None:

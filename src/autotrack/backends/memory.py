@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from time import time
 from typing import Any, cast
 
 from autotrack.backends import deadline, grid, matching, thinning
@@ -109,18 +109,18 @@ class MemoryBackend:
             for record in [r for r in records if isinstance(r, WriterEnded)][:1]:  # its last word, wherever it stands
                 self._end_writer(batch.writer, record)
             self._last_record[batch.writer] = batch.last if last is None else max(last, batch.last)
-            self._seen[batch.writer] = time.time()
+            self._seen[batch.writer] = time()
 
     def _take(self, writer: str, record: AnyRecord) -> _Run:
         run = self._runs.get(record.run_id)
         if run is None:
             self._number += 1
-            run = self._runs[record.run_id] = _Run(record.run_id, _kept(record.time), self._number, seen=time.time(), change=self._change)
+            run = self._runs[record.run_id] = _Run(record.run_id, _kept(record.time), self._number, seen=time(), change=self._change)
         if run.writer == writer or not isinstance(record, (TagsSet, RunNoted, ArtifactStored)):  # those someone else may bring to a lost run
             if run.status == "lost":
                 run.status, run.error, run.ended, run.change = "running", None, None, self._change
             if run.writer != writer:
-                run.seen = time.time()
+                run.seen = time()
         if not isinstance(record, MetricsLogged):
             run.change = self._change
         match record:
@@ -181,12 +181,12 @@ class MemoryBackend:
             self._change += 1
             changed = [run for uid in set(run_ids) if (run := self._runs.get(uid)) and (run.deleted is None) != undo]
             for run in changed:
-                run.deleted, run.change = None if undo else _kept(time.time()), self._change
+                run.deleted, run.change = None if undo else _kept(time()), self._change
             return len(changed)
 
     def purge(self, older_than_s: float) -> int:
         with self._lock:
-            before = _kept(time.time() - older_than_s)
+            before = _kept(time() - older_than_s)
             gone = [uid for uid, run in self._runs.items() if run.deleted is not None and run.deleted <= before]
             for uid in gone:
                 del self._runs[uid]
@@ -321,7 +321,7 @@ class MemoryBackend:
             self._change += 1
             self._views.pop(name, None)
             if query is not None:
-                self._views[clean(name)] = SavedView(clean(name), clean(query), _kept(time.time()))
+                self._views[clean(name)] = SavedView(clean(name), clean(query), _kept(time()))
 
     def digests(self) -> set[str]:
         with self._lock:
@@ -370,7 +370,7 @@ class MemoryBackend:
         return max(run.seen, self._seen.get(run.writer or "", 0.0))
 
     def _is_lost(self, run: _Run) -> bool:
-        return run.status == "running" and self._last_sign(run) < time.time() - LOST_AFTER_S
+        return run.status == "running" and self._last_sign(run) < time() - LOST_AFTER_S
 
     def _status(self, run: _Run) -> Status:
         return "lost" if self._is_lost(run) else run.status

@@ -9,9 +9,9 @@ by the count of the series' points, and the buckets that it concerns are made an
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from autotrack.backends.grid import NotReady, Sums, joined, summed, together
@@ -52,7 +52,7 @@ Door = Callable[[], AbstractContextManager[sqlite3.Connection]]  # a connection,
 def grow(curve: SqliteCurve, reading: Door, writing: Door, until: float) -> bool:
     """Sum up what is not summed up yet of a series; whether that was done by ``until`` (of time.monotonic)."""
     end, is_whole, after = End(0, 0, 0), False, 0
-    while time.monotonic() < until:
+    while monotonic() < until:
         with reading() as db:
             if curve.end(db) != end:  # at first, and when another program has done a part
                 end, is_whole, after = curve.state(db)

@@ -9,10 +9,10 @@ import contextlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, time
 from typing import Any
 
 from autotrack.backends import deadline, grid, rollups, sqlite_read, sqlite_table
@@ -42,7 +42,7 @@ class SqliteBackend:
         self._inherited: list[Connections] = []  # a parent's: kept, never used
         self._known = Known()
         self._names = sqlite_read.Names()
-        self._synced = time.monotonic()
+        self._synced = monotonic()
 
     # The writing stair.
 
@@ -74,7 +74,7 @@ class SqliteBackend:
 
     def _reach_the_disk(self, batch: Batch) -> None:
         """Wait for the disk when a run has ended, and every ten seconds; the rest is left to the system, and a power cut may undo it."""
-        now = time.monotonic()
+        now = monotonic()
         if now - self._synced >= _SYNC_S or any(type(record) is RunEnded for record in batch.records):
             self._ours().sync()
             self._synced = now
@@ -180,7 +180,7 @@ class SqliteBackend:
         lead: float = 0.0,
         patience_s: float = 1.0,
     ) -> list[Buckets]:
-        until = time.monotonic() + deadline.left_s(patience_s)
+        until = monotonic() + deadline.left_s(patience_s)
         connections = self._ours()
 
         def read() -> tuple[list[Buckets], list[rollups.SqliteCurve]]:
@@ -251,7 +251,7 @@ class SqliteBackend:
 
 
 def _now_ms() -> int:
-    return round(time.time() * 1000)
+    return round(time() * 1000)
 
 
 @contextmanager

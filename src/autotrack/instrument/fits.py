@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
+from time import perf_counter, time
 from types import FunctionType, MethodType, TracebackType
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -105,7 +105,7 @@ class Voice:
         self.opened = opened  # by the fit, which ends it; else it is the user's own
         self.stem = stem
         self.ledger = Ledger()
-        self.began = time.perf_counter()
+        self.began = perf_counter()
         self.datasets: dict[str, Any] = {}
         self.inferred = False
         self._told: set[str] = set()
@@ -136,14 +136,14 @@ class Voice:
         say, every = self.run.curve(key), self._every
         if every == 1:
             return say
-        return lambda value, step: say(value, step) if step % every == 0 else time.time()
+        return lambda value, step: say(value, step) if step % every == 0 else time()
 
     def close(self, took_s: float | None) -> None:
         """Tell how long it took, and what was held back."""
         unsaid, self._unsaid = self._unsaid, {}
         if unsaid:
             self.run.note_params(unsaid)
-        self.run.summary({"time/fit_s": time.perf_counter() - self.began if took_s is None else took_s, **self.ledger.summary()})
+        self.run.summary({"time/fit_s": perf_counter() - self.began if took_s is None else took_s, **self.ledger.summary()})
 
 
 class Fit:
@@ -444,7 +444,7 @@ def _unsaid(_metrics: Mapping[str, Any], _step: int | None, _at: float | None = 
 
 def _unheard(_value: float, _step: int) -> float:
     """What a silent fit says."""
-    return time.time()
+    return time()
 
 
 def still_open(fit: Fit | None) -> Fit | None:

@@ -13,10 +13,10 @@ import inspect
 import logging
 import re
 import sys
-import time
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
 from operator import eq, ge, gt, le, lt
+from time import perf_counter
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -375,11 +375,11 @@ class _Silent(Within):
         self._ledger = None if fit.is_again else fit.ledger
 
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began = perf_counter()
         self._fit_before = _current.set(self._fit)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
-        took_s = time.perf_counter() - self._began
+        took_s = perf_counter() - self._began
         _current.reset(self._fit_before)
         if self._ledger is not None:
             self._ledger.note(self._instance, took_s)
@@ -412,10 +412,10 @@ class _Heard:
     def __enter__(self) -> None:
         self._within = Within(self._fit, self._fit.own_run)
         self._within.__enter__()
-        self._began = time.perf_counter()
+        self._began = perf_counter()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
-        took_s = time.perf_counter() - self._began
+        took_s = perf_counter() - self._began
         try:
             with Within(QUIET), guard(self._patch.place):
                 self._finish(error)

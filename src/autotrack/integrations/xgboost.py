@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from time import perf_counter, time
 from typing import Any
 
 from xgboost import Booster, DMatrix, collective
@@ -119,7 +119,7 @@ class Curves(TrainingCallback):
         self._say = fit.pen()
         self._names = names
         self._keys: list[tuple[str, Any]] = []  # of each curve: its name, and the list that XGBoost appends to
-        self._began = self._before = time.perf_counter()
+        self._began = self._before = perf_counter()
         self._told = -APART_S  # when rounds were told: the first one is at once
         self._untold: list[tuple[int, float, list[Any]]] = []  # rounds: number, when it ended, the value of each curve
         self._goes_on = goes_on  # with a booster that had rounds before
@@ -135,7 +135,7 @@ class Curves(TrainingCallback):
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - as TrainingCallback has it
         """Before the first round; it has nothing to do before the others."""
         self.booster = model
-        self._began = self._before = time.perf_counter()
+        self._began = self._before = perf_counter()
         self.before_iteration = _goes_on  # type: ignore[assignment,method-assign]
         return False
 
@@ -152,7 +152,7 @@ class Curves(TrainingCallback):
 
     def _record(self, _model: Any, epoch: int, _evals_log: Any) -> bool:
         try:
-            now = time.perf_counter()
+            now = perf_counter()
             self._untold.append((epoch, now, [values[-1] for _, values in self._keys]))
             self._rounds += 1
             if now - self._told >= APART_S:
@@ -166,8 +166,8 @@ class Curves(TrainingCallback):
         """Log the rounds that are not told yet, each with the time when it ended."""
         untold, self._untold = self._untold, []
         names, row = [key for key, _ in self._keys], dict[str, Any]()
-        self._told = time.perf_counter()
-        zero = time.time() - self._told
+        self._told = perf_counter()
+        zero = time() - self._told
         for epoch, ended, values in untold:
             for key, value in zip(names, values, strict=True):
                 row[key] = value
@@ -179,7 +179,7 @@ class Curves(TrainingCallback):
 
     def summary(self, rows: int) -> dict[str, Any]:
         """How many rounds ran in this call, and how fast."""
-        took_s = time.perf_counter() - self._began
+        took_s = perf_counter() - self._began
         rates = {"time/rounds_per_s": self._rounds / took_s, "time/rows_per_s": self._rounds * rows / took_s} if took_s > 0 else {}
         return {"rounds": self._rounds, **rates}
 

@@ -11,11 +11,11 @@ import contextlib
 import functools
 import hashlib
 import os
-import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from autotrack.artifacts import CHUNK
@@ -71,7 +71,7 @@ class Checkpoints:
 
     def saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """A file was saved. ``file``: the program's own, if it is open still."""
-        each = Saved(path, step, name or os.path.basename(path), score, about, time.time())
+        each = Saved(path, step, name or os.path.basename(path), score, about, time())
         if file is not None:
             with contextlib.suppress(TypeError):
                 each.still = weakref.ref(file)
@@ -105,12 +105,12 @@ class Checkpoints:
         """Until the program has closed the file that it wrote to."""
         if each.still is None:
             return
-        until = time.monotonic() + CLOSING_S
+        until = monotonic() + CLOSING_S
         while (file := each.still()) is not None and not file.closed:
             del file
-            if time.monotonic() > until:
+            if monotonic() > until:
                 return
-            time.sleep(LOOK_S)
+            sleep(LOOK_S)
         with contextlib.suppress(OSError):
             each.file = open(each.path, "rb")  # noqa: SIM115 - closed by the caller
             each.was = _state(each.file)

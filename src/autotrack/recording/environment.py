@@ -14,9 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from autotrack.guard import asked
@@ -45,9 +45,9 @@ def tell(tracker: Tracker, run_id: str) -> None:
     cwd = asked(os.getcwd, "")
     git, diff = asked(lambda: repository(cwd, place.script()), NOTHING)
     known = {**surroundings(os.getpid(), cwd), **changing(), **({"git": git} if git else {})}
-    tracker.journal.put(RunNoted(run_id, time.time(), "environment", plain(known, 10_000)))
+    tracker.journal.put(RunNoted(run_id, time(), "environment", plain(known, 10_000)))
     if diff:
-        tracker.journal.put(ArtifactStored(run_id, time.time(), DIFF, tracker.artifacts.put_bytes(diff), len(diff), "diff"))
+        tracker.journal.put(ArtifactStored(run_id, time(), DIFF, tracker.artifacts.put_bytes(diff), len(diff), "diff"))
 
 
 @functools.lru_cache(maxsize=4)

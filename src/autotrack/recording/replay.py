@@ -13,10 +13,10 @@ import fcntl
 import logging
 import os
 import re
-import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 from autotrack.errors import BackendError, RecordRejected
@@ -127,7 +127,7 @@ def _is_dead(folder: Path, fd: int) -> bool:
     if not status.st_nlink:  # somebody replayed it meanwhile
         return False
     if is_network(folder) and not os.pread(fd, 32, 0).decode("ascii", "replace").startswith(BOOT.hex()):
-        return time.time() - status.st_mtime > SILENT_S  # a lock may not be seen from another host
+        return time() - status.st_mtime > SILENT_S  # a lock may not be seen from another host
     return True
 
 
@@ -185,7 +185,7 @@ class _Orphan:
         """When it was last known to live, in UTC seconds."""
         with contextlib.suppress(OSError):
             self.seen = max(self.seen, self.lock.stat().st_mtime)
-        return min(self.seen, time.time()) or time.time()
+        return min(self.seen, time()) or time()
 
 
 def believed(content: bytes) -> Words | None:

@@ -14,11 +14,11 @@ import logging
 import os
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
+from time import time
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -117,7 +117,7 @@ class Run:
         if left:
             self._warn_once("summary", f"summary values that are no single number, text or boolean are left out: {', '.join(left)}")
         if said:
-            self._put(SummarySet(self.id, time.time(), said))
+            self._put(SummarySet(self.id, time(), said))
 
     # What it was told
 
@@ -145,22 +145,22 @@ class Run:
         """Set tags, which are texts; None takes a tag off.   Raises: TypeError if they are no mapping."""
         said = _tags(tags)
         if said:
-            self._put(TagsSet(self.id, time.time(), said))
+            self._put(TagsSet(self.id, time(), said))
 
     def note(self, text: str) -> None:
         """Add a line to the run's notes."""
         self._notes = f"{self._notes}\n{text}" if self._notes else str(text)
-        self._put(RunNoted(self.id, time.time(), "notes", kept.cut(self._notes, 1_000_000)))
+        self._put(RunNoted(self.id, time(), "notes", kept.cut(self._notes, 1_000_000)))
 
     def note_stem(self, stem: str) -> None:
         """Name a run that has no name: the store appends a number that counts within the experiment."""
         self._stem = stem
         if not self._name:
-            self._put(RunNoted(self.id, time.time(), "stem", stem))
+            self._put(RunNoted(self.id, time(), "stem", stem))
 
     def note_environment(self, facts: Mapping[str, Any]) -> None:
         """Add to what is known of where and on what it runs; of a fact told twice the last one stands."""
-        self._put(RunNoted(self.id, time.time(), "environment", kept.plain(facts, kept.SHORT)))
+        self._put(RunNoted(self.id, time(), "environment", kept.plain(facts, kept.SHORT)))
 
     # What it made
 
@@ -274,7 +274,7 @@ class Run:
                 if self.kind and ended is None:
                     ended = last
         self._status = status
-        at = time.time() if ended is None else ended
+        at = time() if ended is None else ended
         if isinstance(error, BaseException):
             self._put(RunNoted(self.id, at, "traceback", endings.traceback_of(error)))
             error = endings.in_a_line(error)
@@ -306,7 +306,7 @@ class Run:
         if self.is_silent or self._status == "running":
             return
         self._status = "running"
-        self._put(_beginning(self, time.time(), resumed=True))
+        self._put(_beginning(self, time(), resumed=True))
         _open_console(self)
         self._tracker.open[self.id] = self
         endings.expect(self._tracker)
@@ -425,7 +425,7 @@ class Run:
                 self._params[name] = text
                 said = f"was {kept.cut(before, 60)} and is now {kept.cut(text, 60)}; both are kept, the last one counts"
                 self._warn_once("parameters", f"parameter {name!r} {said}")
-        self._put(ParamsSet(self.id, time.time(), flat))
+        self._put(ParamsSet(self.id, time(), flat))
 
     def _warn_once(self, of: str, text: str) -> None:
         if of not in self._warned:
@@ -523,7 +523,7 @@ def start_run(
         _started(run, resumed=run_id is not None)
         run._set_params(flat)
         if said:
-            run._put(TagsSet(run.id, time.time(), said))
+            run._put(TagsSet(run.id, time(), said))
         if notes:
             run.note(notes)
 
@@ -568,7 +568,7 @@ def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | N
     steps = [stats.last_step for key, stats in view.statistics.items() if not key.startswith("system/")]
     run._steps = itertools.count(max(steps, default=-1) + 1)
     if name and name != view.name:
-        run._put(RunNoted(run.id, time.time(), "name", name))
+        run._put(RunNoted(run.id, time(), "name", name))
     return run
 
 
@@ -619,7 +619,7 @@ def _started(run: Run, *, at: float | None = None, resumed: bool = False) -> Non
     if run.is_silent:
         return
     here = run._tracker
-    run.started = time.time() if at is None else at
+    run.started = time() if at is None else at
     here.journal.put(_beginning(run, run.started, resumed=resumed))
     _open_console(run)
     here.open[run.id] = run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic, process_time, time
 from typing import TYPE_CHECKING
 
 from autotrack.guard import asked
@@ -25,7 +25,7 @@ class SystemMetrics:
 
     def sample(self) -> None:
         """Tell the open runs; those inside another open run are left out. Called by the writer's thread, the first time for nothing but a start."""
-        before, self._before = self._before, (time.monotonic(), time.process_time())
+        before, self._before = self._before, (monotonic(), process_time())
         runs = [run for run in list(self._tracker.open.values()) if run.parent_id not in self._tracker.open]
         if before is None or not runs:
             return
@@ -38,6 +38,6 @@ class SystemMetrics:
         if rss is not None:
             values["system/rss_bytes"] = float(rss)
         values |= self._gpus.values()
-        now = time.time()
+        now = time()
         for run in runs:
             run.log(values, step=max(0, int(now - run.started)))

@@ -11,10 +11,10 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from autotrack import settings as knobs
@@ -136,11 +136,11 @@ class Tracker:
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was recorded so far is in the store; False if it took longer."""
-        until = time.monotonic() + timeout_s
+        until = monotonic() + timeout_s
         done = self._uploads is None or self._uploads.flush(timeout_s)
         if self._writer is None:
             return done
-        return self._writer.flush(max(0.05, until - time.monotonic())) and done
+        return self._writer.flush(max(0.05, until - monotonic())) and done
 
     def catch_up(self, timeout_s: float = 5.0) -> None:
         """Before a read: bring into the store what this process recorded and what dead ones left behind."""
@@ -168,10 +168,10 @@ class Tracker:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Flush, then stop the threads and let go of the store. What is recorded later starts them again."""
-        until = time.monotonic() + timeout_s
+        until = monotonic() + timeout_s
         self.finish_uploads(timeout_s)
         if self._writer is not None:
-            self._writer.close(max(0.05, until - time.monotonic()))
+            self._writer.close(max(0.05, until - monotonic()))
         with self._opening:
             backend, self._backend = self._backend, None
         if backend is not None:

@@ -19,10 +19,10 @@ import shutil
 import stat
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep, time
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from autotrack.artifacts import CHUNK, ArtifactStore, checked_name, digest_of
@@ -180,7 +180,7 @@ class Uploads:
             task()
 
     def _note_environments(self) -> None:
-        time.sleep(GATHER_S)
+        sleep(GATHER_S)
         self._gathering.release()
         while self._noted:
             with guard("reading the environment"):
@@ -211,7 +211,7 @@ class Uploads:
     def _annotated(self, path: Path, run_id: str, name: str, kind: str, step: int | None, meta: dict[str, Any]) -> Path:
         """Write beside a staged file what it is."""
         note = path.with_suffix(".json")
-        about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time.time()}
+        about = {"run_id": run_id, "name": name, "kind": kind, "step": step, "meta": meta, "time": time()}
         _write_whole(note, {**about, "writer": self._tracker.journal.writer})
         return note
 
@@ -272,7 +272,7 @@ def copy(source: BinaryIO, sink: BinaryIO) -> None:
 def _remove_if_old(folder: Path) -> None:
     """Remove a folder that somebody began to make and did not finish."""
     try:
-        age_s = time.time() - folder.stat().st_mtime
+        age_s = time() - folder.stat().st_mtime
     except OSError:
         return  # finished, or removed by another
     if age_s > ABANDONED_S:
@@ -405,5 +405,5 @@ def _tell(record: ArtifactStored, backend: Backend) -> int:
         except BackendError:
             if pause_s is None:
                 raise
-            time.sleep(pause_s)
+            sleep(pause_s)
     return 0

@@ -12,11 +12,11 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from autotrack.errors import BackendError, BackendUnavailable, StoreGone
@@ -85,11 +85,11 @@ class Writer:
         self._errands: deque[Callable[[], object]] = deque()
         self._until: float | None = None  # when to end, drained or not
         self._committed_at = 0.0
-        self._busy_at = time.monotonic()
+        self._busy_at = monotonic()
         self._wait_s, self._not_before = 0.0, 0.0
         self._is_exiting = self._is_without_thread = self._is_pausing = self._fork_waits = False
         self._forking: set[int] = set()  # the threads that hold the turn while they fork
-        self._heartbeat = _Due(HEARTBEAT_S, time.monotonic() + HEARTBEAT_S)
+        self._heartbeat = _Due(HEARTBEAT_S, monotonic() + HEARTBEAT_S)
         self._replays, self._seals, self._room = _Due(REPLAY_S), _Due(SEAL_S), _Due(COMMIT_S)
 
     @property
@@ -120,7 +120,7 @@ class Writer:
             if self._thread is not None or self._is_without_thread:
                 return
             self._until = None
-            self._busy_at = time.monotonic()
+            self._busy_at = monotonic()
             thread = threading.Thread(target=self._run, name="autotrack-writer", daemon=True)
             try:
                 thread.start()
@@ -141,7 +141,7 @@ class Writer:
         """Wait until all that was recorded before is in the store; False if it took longer."""
         mark = self._journal.mark()
         waits = self._journal.has_waiting
-        until = time.monotonic() + timeout_s
+        until = monotonic() + timeout_s
         if self._journal.is_stopped:
             return False
         if not waits and self._journal.has_passed(mark):
@@ -159,7 +159,7 @@ class Writer:
                         return False
                     if not waits and self._journal.has_passed(mark):
                         return True
-                    left = until - time.monotonic()
+                    left = until - monotonic()
                     if left <= 0:
                         return False
                     self._awake.set()
@@ -173,7 +173,7 @@ class Writer:
         What is not in the store when the time is up stays in the files, and is replayed when the process is gone.
         What is recorded later begins anew.
         """
-        until = time.monotonic() + timeout_s
+        until = monotonic() + timeout_s
         with self._lock:
             thread = self._thread
             self._until = until
@@ -254,7 +254,7 @@ class Writer:
                 with self._lock:
                     self._thread = None
                 return
-            now = time.monotonic()
+            now = monotonic()
             with self._turn:
                 self._look(now)
             if self._is_done(now):
@@ -370,7 +370,7 @@ class Writer:
         """Without a thread: bring all into the store now; False if it took longer."""
         journal = self._journal
         while True:
-            now = time.monotonic()
+            now = monotonic()
             if not self._turn.acquire(timeout=max(0.0, until - now)):
                 return False
             try:
@@ -382,12 +382,12 @@ class Writer:
                 return True
             if now >= until:
                 return False
-            time.sleep(min(LOOK_S, max(0.0, until - now)))
+            sleep(min(LOOK_S, max(0.0, until - now)))
 
 
 def _wait_for_end(thread: threading.Thread) -> None:
     """Wait until the system does not count the thread any more: Python 3.12 lets ``join`` return a little before."""
-    until = time.monotonic() + _FORK_S
+    until = monotonic() + _FORK_S
     thread.join(_FORK_S)
-    while time.monotonic() < until and os.path.exists(f"/proc/self/task/{thread.native_id}"):
-        time.sleep(0.0001)
+    while monotonic() < until and os.path.exists(f"/proc/self/task/{thread.native_id}"):
+        sleep(0.0001)

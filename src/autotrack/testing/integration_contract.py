@@ -18,8 +18,9 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -240,6 +241,30 @@ class IntegrationContract:
         with _standing(looking, owner, name):
             self.seeded()
         assert not changed, f"these arguments of the user's were changed: {changed}"
+
+    def test_the_clocks_that_a_test_of_the_users_may_set_are_not_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A mocked ``time.perf_counter`` may have one answer for each look of the user's; ours are by ``from time import perf_counter``."""
+        self.observe()
+        self.seeded()  # what a first training imports is there
+        ours = ("autotrack", loader.LOADER.known[self.name].partition(":")[0].partition(".")[0])
+        looks: list[str] = []
+
+        def watched(name: str) -> Callable[[], float]:
+            clock: Callable[[], float] = getattr(time, name)
+
+            def looked() -> float:
+                module = sys._getframe(1).f_globals.get("__name__", "")
+                if module.partition(".")[0] in ours:
+                    looks.append(f"{module} at time.{name}()")
+                return clock()
+
+            return looked
+
+        for name in ("time", "monotonic", "perf_counter"):
+            monkeypatch.setattr(time, name, watched(name))
+        self.seeded()
+        monkeypatch.undo()
+        assert not looks, f"looked at the user's clock: {sorted(set(looks))}"
 
     @pytest.mark.parametrize(
         ("error", "status"),

@@ -8,12 +8,24 @@ import os
 
 import autotrack
 from autotrack import guard
-from autotrack.recording import tracker
+from autotrack.recording import tracker, uploads
+
+A_LONG_TIME_S = 36_000.0
 
 
 def pytest_configure(config):
     tracker.swap(tracker.in_memory())
     autotrack.autolog()
+    start_threads()
+
+
+def start_threads():
+    """Have our threads run from before the first test to the last: some tests look whether they leave one behind."""
+    uploads.IDLE_S = A_LONG_TIME_S
+    here = tracker.tracker()
+    here.writer._idle_s = A_LONG_TIME_S
+    here.writer.start()
+    here.uploads.flush()
 
 
 def pytest_runtest_teardown(item):

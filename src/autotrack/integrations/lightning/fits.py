@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -48,7 +48,7 @@ def evaluate(fit: Fit, call: Call) -> Observed:
     trainer = call.instance
     listener = Listener(fit, trainer, trains=False)
     LISTENERS.add(trainer, listener)
-    began = time.perf_counter()
+    began = perf_counter()
     try:
         introduce(listener, trainer)
         model = trainer.lightning_module if call["model"] is None else uncompiled(call["model"])
@@ -63,7 +63,7 @@ def evaluate(fit: Fit, call: Call) -> Observed:
             fit.outcome("interrupted")
     finally:
         LISTENERS.remove(trainer)
-        fit.summary({f"time/{call.method}_s": time.perf_counter() - began})
+        fit.summary({f"time/{call.method}_s": perf_counter() - began})
 
 
 def introduce(listener: Listener, trainer: Any) -> None:

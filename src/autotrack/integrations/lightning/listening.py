@@ -5,8 +5,8 @@ Of a batch that will not be logged nothing is noted: how many there were Lightni
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from time import perf_counter
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -132,7 +132,7 @@ class Listener:
             self._begin()
         self._rates = facts.learning_rates(self._trainer.optimizers)
         self._batch_size = facts.batch_size_of(self._trainer.train_dataloader)
-        self._epoch_began = time.perf_counter()
+        self._epoch_began = perf_counter()
         # Of an epoch that is resumed it is not known how much of it is to come.
         self._since = None if is_first and self._trainer.ckpt_path else Mark(self._epoch_began, 0, self._validated())
 
@@ -144,7 +144,7 @@ class Listener:
         lrs = [groups[index]["lr"] for _, groups, index in self._rates]
         rows = 0 if self._batch_size is None else facts.rows_of(batch)
         self._norms = []
-        self._step = Step(self._trainer.fit_loop.epoch_loop._batches_that_stepped, time.perf_counter(), lrs, rows)
+        self._step = Step(self._trainer.fit_loop.epoch_loop._batches_that_stepped, perf_counter(), lrs, rows)
 
     def clipped(self, norm: Any) -> None:
         """Gradients were clipped by norm; kept if the step will be logged."""
@@ -155,7 +155,7 @@ class Listener:
         """The metrics of a training epoch are logged next."""
         self._step = Step(-1, 0.0, [], 0)
         if self._epoch_began is not None:
-            self._extra = {"time/epoch_s": time.perf_counter() - self._epoch_began}
+            self._extra = {"time/epoch_s": perf_counter() - self._epoch_began}
             self._epoch_began = None
 
     def logged(self, metrics: Mapping[str, Any], step: int | None) -> None:
@@ -186,7 +186,7 @@ class Listener:
 
     def _of_step(self, step: int) -> dict[str, Any]:
         """What we know of a training step: its learning rates, its time, and how fast it went since the last one that was logged."""
-        now = time.perf_counter()
+        now = perf_counter()
         ours: dict[str, Any] = {}
         if self._step.number == step:
             ours["time/step_s" if self._trainer.accumulate_grad_batches == 1 else "time/batch_s"] = now - self._step.began

@@ -7,9 +7,9 @@ Source: https://scikit-learn.org/stable/developers/develop.html
 
 from __future__ import annotations
 
-import time
 import weakref
 from collections import Counter
+from time import perf_counter, time
 from typing import Any
 
 from autotrack.instrument import Call, Fit, Observed
@@ -43,12 +43,12 @@ def observe(fit: Fit, call: Call) -> Observed:
     searching = weakref.ref(estimator)  # weakly: what is remembered of a fit must not keep its estimator
     fit.unmute(lambda other: other is getattr(searching(), "best_estimator_", None))
     monitor = monitored(fit, call)
-    started, began = time.time(), time.perf_counter()
+    started, began = time(), perf_counter()
 
     yield
 
     FITS.note(estimator, fit, features_of(call))
-    tell_fitted(fit, estimator, heard=monitor is not None and monitor.has_spoken, took_s=time.perf_counter() - began)
+    tell_fitted(fit, estimator, heard=monitor is not None and monitor.has_spoken, took_s=perf_counter() - began)
     if is_search(estimator):
         tell_search(fit, estimator, began=started)
 

@@ -5,7 +5,7 @@ The run ends when the estimator is gone or is fitted anew; else with the process
 
 from __future__ import annotations
 
-import time
+from time import perf_counter
 from typing import Any
 
 from autotrack.instrument import Fit, Observed, current_fit
@@ -26,13 +26,13 @@ def partial_fit(estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     stream = None
     if is_model(estimator):
         stream = STREAMS.of(estimator) or opened(estimator, features)
-    began = time.perf_counter()
+    began = perf_counter()
 
     with Fit(integration.name).within() if stream is None else stream.fit.within():
         yield
 
     if stream is not None:
-        told(stream, estimator, features, time.perf_counter() - began)
+        told(stream, estimator, features, perf_counter() - began)
 
 
 def opened(estimator: Any, features: Any) -> Stream | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from autotrack.instrument import asked
@@ -38,7 +38,7 @@ class Pace:
         self._tokens, self._flos = state.num_input_tokens_seen, state.total_flos
         self._flos_s = 0.0  # since they were summed up, which a log of the user's own does not do
         self._paused_s = 0.0
-        self._since = time.perf_counter()
+        self._since = perf_counter()
 
     @property
     def inferred(self) -> str:
@@ -51,7 +51,7 @@ class Pace:
 
     def told(self, state: Any) -> dict[str, float]:
         """Seconds a step, and how much a second, without what evaluating and saving took; from here on it is measured anew."""
-        now = time.perf_counter()
+        now = perf_counter()
         took_s = now - self._since - self._paused_s
         steps = state.global_step - self._step
         self._step, self._since, self._paused_s = state.global_step, now, 0.0
@@ -100,12 +100,12 @@ class Pace:
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """What happens in this block is no training: evaluating, saving."""
-        left = time.perf_counter()
+        left = perf_counter()
         told, self._paused_s = self._paused_s, 0.0  # one may stand in another
         try:
             yield
         finally:
-            self._paused_s = told + time.perf_counter() - left
+            self._paused_s = told + perf_counter() - left
 
 
 def feed_of(loader: Any, batch_size: int, processes: int) -> Feed | None:
