@@ -180,6 +180,11 @@ class Fit:
         return runs.current_run() is self._around
 
     @property
+    def goes_on(self) -> bool:
+        """Whether what is told now, after it ended, may belong to its run still: the user has no other one open."""
+        return self._voice is not None and _goes_on(self._voice, runs.current_run())
+
+    @property
     def is_silent(self) -> bool:
         """Whether nothing that it is told is recorded."""
         return self._voice is None
@@ -562,9 +567,14 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
     with guard("asking which fit a call goes on with"):
         known = earlier(instance)
         voice = None if known is None else known._voice
-        if voice is not None and (current is None or current is voice.run or current.id == voice.run.parent_id):
+        if voice is not None and _goes_on(voice, current):
             return voice
     return None
+
+
+def _goes_on(voice: Voice, current: Run | None) -> bool:
+    """Whether an earlier fit may be added to where this run is current: its own, the one around it, or none."""
+    return current is None or current is voice.run or current.id == voice.run.parent_id
 
 
 def _voice_for(
