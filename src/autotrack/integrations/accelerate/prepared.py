@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
 
-from autotrack.instrument import Fit, Observed
+from autotrack.instrument import Fit, Observed, current_fit
 from autotrack.integrations.accelerate.declaration import integration
 
 ACCELERATOR = "accelerate.accelerator:Accelerator"
@@ -35,6 +36,19 @@ def save_state(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
     fit = fit_of(accelerator)
     if fit is not None and folder is not None:
         fit.summary(last_checkpoint=os.path.abspath(folder))
+
+
+@integration.watch(f"{ACCELERATOR}.log")
+def log(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    """What goes to our tracker is told; what goes to TensorBoard's beside it is the same."""
+    with Fit(integration.name).within() if fit_of(accelerator) is not None else contextlib.nullcontext():
+        yield
+
+
+@integration.watch("accelerate.tracking:TensorBoardTracker.store_init_configuration")
+def configure(_tracker: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    with Fit(integration.name).within() if current_fit() is not None else contextlib.nullcontext():
+        yield
 
 
 def described(accelerator: Any) -> Iterator[dict[str, Any]]:

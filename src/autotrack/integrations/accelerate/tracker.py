@@ -85,8 +85,10 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         at = self._next_step if step is None else int(step)
         self._next_step = at + 1
         told = flat(values)
-        numbers = {name: alone(value) for name, value in told.items()}
-        fit.log({name: value for name, value in numbers.items() if is_number(value)}, step=at, inferred=step is None)
+        alike = {name: alone(value) for name, value in told.items()}
+        numbers = {name: value for name, value in alike.items() if is_number(value)}
+        fit.claim(numbers)
+        fit.log(numbers, step=at, inferred=step is None)
         fit.summary({name: value for name, value in told.items() if isinstance(value, str)})
 
     @on_main_process  # type: ignore[untyped-decorator,unused-ignore]
