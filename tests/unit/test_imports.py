@@ -194,6 +194,34 @@ def test_who_asks_in_the_middle_of_the_import_itself_is_told_at_its_end(toy, fin
     assert told == [1]
 
 
+@pytest.mark.parametrize("source", ["import toywaited.other\nHERE = 1\n", SOURCE], ids=["imports others itself", "imports nothing"])
+def test_of_a_module_that_another_thread_was_looking_for_already_is_told_with_the_next_import(toy, finder, source):
+    (toy / "part.py").write_text(source)
+    (toy / "other.py").write_text("")
+    looks, goes_on, told = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def find_spec(self, name, _path=None, _target=None):
+            if name == "toywaited.part" and not looks.is_set():
+                looks.set()
+                goes_on.wait(10)
+
+    importlib.import_module("toywaited")
+    sys.meta_path.insert(0, Slow())
+    importing = threading.Thread(target=importlib.import_module, args=("toywaited.part",))
+    importing.start()
+    looks.wait(10)
+    imports.when_imported("toywaited.part", lambda module: told.append(module.HERE))
+    goes_on.set()
+    importing.join()
+    assert told == ([1] if source is not SOURCE else [])
+    sys.modules.pop("toywaited.other", None)
+    importlib.import_module("toywaited.other")
+    assert told == [1]
+    assert finder not in sys.meta_path
+    sys.modules.pop("toywaited.other", None)
+
+
 def test_a_forked_child_imports_though_a_thread_held_the_lock(toy):
     held, done = threading.Event(), threading.Event()
 
