@@ -169,6 +169,22 @@ def test_a_file_in_place_of_another_is_not_taken_for_it(store, tmp_path):
     assert [row["digest"] for row in rows(view)] == [digest(b"old"), digest(b"new"), digest(b"gone")]
 
 
+@pytest.mark.parametrize("by", ["the run", "its id"])
+def test_the_table_of_a_run_that_goes_on_has_all_of_them(store, tmp_path, by):
+    with autotrack.start_run() as run:
+        saved(run, tmp_path / "0.pt", b"0", step=0, score=1.0)
+    if by == "its id":
+        run = autotrack.start_run(run_id=run.id)
+    saved(run, tmp_path / "1.pt", b"1", step=1, score=2.0)
+    run.finish()
+    view = autotrack.get_run(run.id)
+    assert [row["step"] for row in rows(view)] == [0, 1]
+    assert [row["digest"] for row in rows(view)] == [digest(b"0"), digest(b"1")]
+    assert kept(view) == [("checkpoints/0.pt", 0, "0"), ("checkpoints/1.pt", 1, "1")]
+    if by == "the run":
+        assert "best" not in view.artifact("checkpoints/1.pt").meta
+
+
 @pytest.mark.slow
 def test_what_is_kept_outlasts_the_death_of_the_process(store, tmp_path):
     program = f"""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import stat
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from autotrack.artifacts import CHUNK
+from autotrack.guard import guard
 from autotrack.recording import tables
 from autotrack.values import cut
 
@@ -83,10 +85,13 @@ class _Kept:
 class Checkpoints:
     """Those of one run."""
 
-    def __init__(self, tracker: Tracker, run_id: str) -> None:
+    def __init__(self, tracker: Tracker, run_id: str, before: str | None = None) -> None:
+        """``before``: the digest of the table that the run has from an earlier process, or from earlier in this one."""
         self._tracker = tracker
         self._run_id = run_id
+        self._before = before
         self._kept = _Kept()
+        self._listed = 0  # rows of the table in the store
         self._open = 0
         self._is_over = False
 
@@ -174,7 +179,7 @@ class Checkpoints:
 
     def _settle(self) -> None:
         self._is_over = True
-        kept, self._kept = self._kept, _Kept()
+        kept = self._kept
         folders = Folders()
         for each in kept.rows:
             if follow(each, folders) and each.note is not None:
@@ -182,9 +187,18 @@ class Checkpoints:
         for saved in (kept.best, kept.newest if kept.newest is not kept.best else None):
             if saved is not None and saved.note is not None:
                 self._tracker.uploads.upload(saved.note)
-        if kept.rows:
-            rows = tables.frozen([each.row() for each in kept.rows])
-            self._tracker.uploads.upload_bytes(self._run_id, *tables.written(rows), TABLE, "table")
+                saved.note = None
+        if len(kept.rows) > self._listed:
+            self._listed = len(kept.rows)
+            rows = [*self._earlier(), *tables.frozen([each.row() for each in kept.rows])]
+            self._tracker.uploads.upload_bytes(self._run_id, *tables.written(rows[-MOST_ROWS:]), TABLE, "table")
+
+    def _earlier(self) -> list[dict[str, Any]]:
+        if self._before is None:
+            return []
+        with guard("reading the table of earlier checkpoints"), self._tracker.artifacts.open(self._before) as file:
+            return [json.loads(line) for line in file]
+        return []
 
 
 class Folders(dict[str, dict[str, int]]):
