@@ -85,6 +85,22 @@ def test_with_autolog_it_is_the_same_run_and_knows_what_was_prepared(tracked):
     assert run.params["lr_scheduler"] == "StepLR"
 
 
+def test_groups_of_parameters_have_what_they_are_trained_with(tracked):
+    loader.autolog("accelerate")
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    accelerator.init_trackers("toys")
+    first, second = torch.nn.Linear(4, 1).parameters()
+    groups = [{"params": [first], "weight_decay": 0.1}, {"params": [second], "weight_decay": 0.0, "lr": 0.5}]
+    optimizer = torch.optim.AdamW(groups, lr=0.25, eps=1e-6)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 5))  # it warms up: now the rates are 0
+    accelerator.prepare(optimizer, schedule)
+    accelerator.end_training()
+    told = tracked.run().params
+    assert (told["optimizer.weight_decay"], told["optimizer.lr"]) == ([0.1, 0.0], [0.25, 0.5])
+    assert (told["optimizer.eps"], told["optimizer.betas"]) == (1e-6, [0.9, 0.999])
+    assert not [name for name in told if "params" in name or "initial" in name]
+
+
 def test_what_is_prepared_later_is_known_too(tracked):
     loader.autolog("accelerate")
     accelerator = Accelerator(log_with="autotrack", cpu=True)
