@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,18 @@ COUNTS = 40  # the weight from which on a metric only counts or times
 TELLING = ("test", "val", "eval", "score", "acc", "auc", "f1", "loss", "error", "rmse", "best")
 
 
-def weight(key: str) -> tuple[int, str]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """Sorts names as a person does: ``layer2`` before ``layer10``."""
+    parts = re.split(r"0*([0-9]+)", name)  # text and number by turns
+    return [(len(part) if number % 2 else 0, part) for number, part in enumerate(parts)]
+
+
+def weight(key: str) -> tuple[int, list[tuple[int, str]]]:
     """Sorts metrics by how much they say of a run: held-out data first, training after it, counts and times last."""
     name = key.lower()
     place = next((i for i, word in enumerate(TELLING) if word in name), len(TELLING))
     counts = name.startswith(("time/", "n_", "system/", "lr", "epoch")) or name.endswith("_index")
-    return place + 20 * ("train" in name) + COUNTS * counts, key
+    return place + 20 * ("train" in name) + COUNTS * counts, natural(key)
 
 
 def measures(statistics: Mapping[str, Stats]) -> list[list[str]]:
@@ -32,7 +39,7 @@ def measures(statistics: Mapping[str, Stats]) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for key in sorted((key for key, stats in statistics.items() if stats.count > 1 and not key.startswith("system/")), key=weight):
         groups.setdefault(key.rpartition("/")[2], []).append(key)
-    return [sorted(group) for group in groups.values()]
+    return [sorted(group, key=natural) for group in groups.values()]
 
 
 def stem(name: str) -> str:

@@ -2,7 +2,7 @@
 
 A finder that finds nothing itself stands first among python's own, and only while somebody waits: a framework may look for a package
 that is not there at every step (Accelerate does, twice), and each finder is asked then. So is the one of wrapt, which never leaves.
-While such a framework trains it rests, for what is fitted meanwhile is no run of its own; what was imported then is told afterwards.
+While such a framework trains it rests, for what is fitted meanwhile is no run of its own; what was imported then is told later.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from _thread import RLock, get_ident
 
 TYPE_CHECKING = False  # as typing has it, which would take most of the time
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -26,6 +26,7 @@ class Finder:
         self.waiting: dict[str, list[Callable[[ModuleType], object]]] = {}
         self._looking: set[tuple[int, str]] = set()  # which thread looks for what
         self._resting = 0  # trainings that it rests for
+        self._past: set[str] = set()  # what may have gone past this finder: another thread was looking for it already
         self.renew_lock()
 
     def renew_lock(self) -> None:
@@ -34,6 +35,8 @@ class Finder:
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """What the other finders find, of a module that is waited for; None of any other."""
+        if self._past:
+            self._look_again()
         if name not in self.waiting:
             return None
         looking = get_ident(), name
@@ -49,6 +52,16 @@ class Finder:
         if spec is not None and spec.loader is not None:
             self._hear(name, spec.loader)
         return spec
+
+    def _look_again(self) -> None:
+        """For what went past, now that something else is imported: most modules import others."""
+        for name in tuple(self._past):
+            module = sys.modules.get(name)
+            if module is None and name in being_imported:
+                continue
+            self._past.discard(name)
+            if module is not None and not follow(name, module):
+                self.tell(name, module)
 
     def _hear(self, name: str, loader: object) -> None:
         load = getattr(loader, "exec_module", None)
@@ -82,6 +95,8 @@ class Finder:
             if call not in calls:
                 calls.append(call)
             self._stand()
+            if name in being_imported:
+                self._past.add(name)
 
     def forget(self, name: str, call: Callable[[ModuleType], object]) -> None:
         """Do not have it called."""
@@ -101,7 +116,15 @@ class Finder:
         """A training has ended. Who waits for what was imported meanwhile is told."""
         with self._lock:
             self._resting = max(0, self._resting - 1)
-            there = [] if self._resting else [(name, self.waiting.pop(name)) for name in list(self.waiting) if name in sys.modules]
+            self._stand()
+        self.look()
+
+    def look(self) -> None:
+        """Who waits for what was imported while nobody was asked is told."""
+        if self.waiting.keys().isdisjoint(sys.modules.keys()):
+            return
+        with self._lock:
+            there = [(name, self.waiting.pop(name)) for name in list(self.waiting) if name in sys.modules]
             self._stand()
         for name, calls in there:
             for call in calls:
@@ -122,8 +145,9 @@ class Finder:
             sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
 
+being_imported: Container[str] = getattr(sys.modules["_frozen_importlib"], "_module_locks", ())  # the names, of all threads
 _finder = Finder()
-forget, rest, wake = _finder.forget, _finder.rest, _finder.wake
+forget, rest, look, wake = _finder.forget, _finder.rest, _finder.look, _finder.wake
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_finder.begin_child)
 
@@ -157,14 +181,27 @@ def when_imported(name: str, call: Callable[[ModuleType], object]) -> None:
     What ``call`` raises would rise out of the import, so it is guarded.
     """
     module = sys.modules.get(name)
-    if module is None:
-        _finder.wait(name, call)
-        return
-    spec: Any = getattr(module, "__spec__", None)
-    if not getattr(spec, "_initializing", False) or type(spec) not in (type(sys.__spec__), Unfinished) or spec.name != name:
+    if module is not None and not is_unfinished(name, module):
         call(module)
         return
     _finder.wait(name, call)
+    module = sys.modules.get(name)
+    if module is not None and not follow(name, module):  # it was finished meanwhile
+        _finder.tell(name, module)
+
+
+def is_unfinished(name: str, module: ModuleType) -> bool:
+    """Whether it is being imported, in a way that tells when it no longer is."""
+    spec: Any = getattr(module, "__spec__", None)
+    return bool(getattr(spec, "_initializing", False)) and type(spec) in (type(sys.__spec__), Unfinished) and spec.name == name
+
+
+def follow(name: str, module: ModuleType) -> bool:
+    """Have who waits told when it is imported; False if it is."""
+    if not is_unfinished(name, module):
+        return False
+    spec: Any = module.__spec__
     spec.__class__ = Unfinished
     if not spec._initializing:  # it was finished meanwhile
         finished(spec)
+    return True

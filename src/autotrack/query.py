@@ -152,6 +152,9 @@ def parse(text: str = "", order_by: str = "", limit: int | None = None, offset: 
     for what, number in (("limit", limit), ("offset", offset)):
         if number is not None and (not isinstance(number, int) or number < 0):
             raise QueryError(f"{what} must be a whole number of at least 0, not {number!r}", str(number), 0)
+    for what, asked in (("filter", text), ("order_by", order_by)):
+        if not isinstance(asked, str):
+            raise QueryError(f"{what} must be a text, not {asked!r}; '' stands for none", str(asked), 0)
     where = _Parser(text).expression()
     order = _Parser(order_by).order()
     conditions = list(conditions_of(where))

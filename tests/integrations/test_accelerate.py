@@ -87,6 +87,22 @@ def test_with_autolog_it_is_the_same_run_and_knows_what_was_prepared(tracked):
     assert run.params["lr_scheduler"] == "StepLR"
 
 
+def test_groups_of_parameters_have_what_they_are_trained_with(tracked):
+    loader.autolog("accelerate")
+    accelerator = Accelerator(log_with="autotrack", cpu=True)
+    accelerator.init_trackers("toys")
+    first, second = torch.nn.Linear(4, 1).parameters()
+    groups = [{"params": [first], "weight_decay": 0.1}, {"params": [second], "weight_decay": 0.0, "lr": 0.5}]
+    optimizer = torch.optim.AdamW(groups, lr=0.25, eps=1e-6)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 5))  # it warms up: now the rates are 0
+    accelerator.prepare(optimizer, schedule)
+    accelerator.end_training()
+    told = tracked.run().params
+    assert (told["optimizer.weight_decay"], told["optimizer.lr"]) == ([0.1, 0.0], [0.25, 0.5])
+    assert (told["optimizer.eps"], told["optimizer.betas"]) == (1e-6, [0.9, 0.999])
+    assert not [name for name in told if "params" in name or "initial" in name]
+
+
 def test_what_is_prepared_later_is_known_too(tracked):
     loader.autolog("accelerate")
     accelerator = Accelerator(log_with="autotrack", cpu=True)
@@ -298,12 +314,66 @@ def test_while_it_trains_no_finder_of_ours_is_asked_for_modules(torch_observed, 
     accelerator = Accelerator(log_with="autotrack", cpu=True)
     assert imports._finder in sys.meta_path
     accelerator.init_trackers("toys")
+    accelerator.log({"loss": 1.0}, step=0)
     assert imports._finder not in sys.meta_path
     module = importlib.import_module("toylate")
     assert told == []
-    accelerator.end_training()
+    accelerator.log({"loss": 1.0}, step=1)
     assert told == [module]
+    imports.when_imported("a_module_that_nobody_has", print)
+    accelerator.end_training()
+    assert imports._finder in sys.meta_path
+    imports.forget("a_module_that_nobody_has", print)
     del sys.modules["toylate"]
+
+
+@pytest.fixture
+def writer(tmp_path):
+    made = pytest.importorskip("torch.utils.tensorboard").SummaryWriter(str(tmp_path / "board"))
+    yield made
+    made.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_the_user_gives_to_tensorboard_beside_the_tracker_is_taken_along(torch_observed, writer):
+    def log(accelerator, step):
+        accelerator.log({"train_loss": step / 2}, step=step)
+        writer.add_scalar("accuracy", step / 4, 10 * step)
+        writer.add_scalar("train_loss", step / 8, step)
+
+    trained(log=log)
+    run = torch_observed.run()
+    assert points(run, "accuracy") == {0: 0.0, 10: 0.25, 20: 0.5, 30: 0.75}
+    assert points(run, "train_loss") == {0: 0.0, 1: 0.5, 2: 1.0, 3: 1.5}
+    assert points(run, "tensorboard/train_loss") == {0: 0.0, 1: 0.125, 2: 0.25, 3: 0.375}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("order", [["autotrack", "tensorboard"], ["tensorboard", "autotrack"]])
+def test_what_the_tracker_of_tensorboard_is_told_as_well_is_told_once(torch_observed, tmp_path, order):
+    pytest.importorskip("torch.utils.tensorboard")
+
+    def log(accelerator, step):
+        accelerator.log({"train_loss": step / 2, "part": {"a": 1.0}}, step=step)
+        accelerator.get_tracker("tensorboard", unwrap=True).add_scalar("mine", 1.0, step)
+        accelerator.get_tracker("tensorboard").log({"alone": 2.0}, step=step)
+
+    made = Accelerator(log_with=order, cpu=True, project_dir=str(tmp_path))
+    torch.manual_seed(0)
+    made.init_trackers("toys", config={"lr": 0.1})
+    for step in range(4):
+        log(made, step)
+    made.end_training()
+    run = torch_observed.run()
+    assert [(key, told.count) for key, told in sorted(run.statistics.items())] == [("alone", 4), ("mine", 4), ("part/a", 4), ("train_loss", 4)]
+    assert points(run, "train_loss") == {0: 0.0, 1: 0.5, 2: 1.0, 3: 1.5}
+    assert {name for name in run.params if "lr" in name} == {"lr"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_goes_to_tensorboard_beside_a_plain_loop_is_taken_along(torch_observed, writer):
+    trained(Accelerator(cpu=True), log=lambda _, step: writer.add_scalar("mine", step / 2, step))
+    assert points(torch_observed.run(), "mine") == {0: 0.0, 1: 0.5, 2: 1.0, 3: 1.5}
 
 
 def test_a_plain_loop_after_one_with_a_tracker_is_heard(torch_observed):

@@ -333,6 +333,13 @@ def test_early_stopping(observed):
     assert len(points(run, "val_loss")) == trainer.current_epoch
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("given", [0.0, 0.25])
+def test_what_early_stopping_takes_for_no_progress_is_told_as_it_was_given(observed, mode, given):
+    trainer_of(callbacks=[EarlyStopping("val_loss", mode=mode, min_delta=given)]).fit(Net(), loader_of(), loader_of())
+    assert repr(observed.run().params["early_stopping.min_delta"]) == repr(given)
+
+
 def test_early_stopping_that_did_not_stop_has_no_epoch(observed):
     trainer_of(callbacks=[EarlyStopping("val_loss", patience=50)]).fit(Net(), loader_of(), loader_of())
     assert "early_stopping/stopped_epoch" not in observed.run().metrics

@@ -61,6 +61,47 @@ def classify(model, optimizer, epochs=1, size=32):
     return losses
 
 
+def fetched_ahead(batches):
+    """As NVIDIA's ``data_prefetcher`` and Accelerate's loaders do: the next one is there before this one is given."""
+    batches = iter(batches)
+    batch = next(batches)
+    for following in batches:
+        yield batch
+        batch = following
+    yield batch
+
+
+def only_some(batches):
+    """One that leaves out its first."""
+    return itertools.islice(batches, 1, None)
+
+
+@pytest.mark.parametrize(("through", "size", "last_steps"), [
+    (iter, 32, [3, 7, 11]),
+    (fetched_ahead, 32, [3, 7, 11]),
+    (fetched_ahead, 64, [1, 3, 5]),
+    (fetched_ahead, 128, [0, 1, 2]),
+    (only_some, 32, [2, 5, 8]),
+])  # fmt: skip
+@pytest.mark.parametrize("evaluates", [False, True])
+def test_an_epoch_ends_with_its_last_step_also_where_batches_are_fetched_ahead(observed, through, size, last_steps, evaluates):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train_loader = DataLoader(DS, size)
+    for _ in range(3):
+        for x, y in through(train_loader):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        if evaluates:
+            with torch.no_grad():
+                F.cross_entropy(model(X), Y)
+    (run,) = finished(observed)
+    for name in ("epoch", "time/epoch_s", "time/step_s"):
+        assert run.history(name).steps.tolist() == last_steps, name
+    assert points(run, "epoch") == [0, 1, 2]
+
+
 class TestContract(IntegrationContract):
     name = "torch"
     targets = ("torch.autograd:backward",)

@@ -1,6 +1,7 @@
 """Hugging Face Transformers: trainers of all kinds, by themselves and by name. Every model is tiny and random; nothing is downloaded."""
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import warnings
+import weakref
 
 import pytest
 
@@ -462,6 +464,56 @@ def test_groups_with_learning_rates_of_their_own_have_curves_of_their_own(observ
     run = observed.run()
     assert set(points(run, "train/learning_rate/0").values()) == {0.1}
     assert set(points(run, "train/learning_rate/1").values()) == {0.2}
+
+
+class Counting(Trainer):
+    """Adds to all that is logged, as TRL's trainers do."""
+
+    def log(self, logs, *more):
+        super().log({**logs, "entropy": self.state.global_step / 8}, *more)
+
+
+def test_what_a_trainer_adds_to_its_last_log_is_a_point_like_those_before(observed):
+    made = trainer(kind=Counting, skip_memory_metrics=False)
+    result = made.train()
+    run = observed.run()
+    assert points(run, "train/entropy") == {1: 0.125, 2: 0.25, 3: 0.375, 4: 0.5}
+    assert "entropy" not in run.metrics
+    for name in ("train_loss", "train_mem_cpu_alloc_delta", "init_mem_cpu_alloc_delta", "before_init_mem_cpu"):
+        assert run.metrics[name] == result.metrics[name]
+        assert name not in run.statistics
+
+
+def test_what_is_logged_after_the_training_belongs_to_it(observed):
+    made = trainer(logging_steps=3)
+    made.train()
+    made.log({"loss": 0.25, "eval_f1": 0.5, "note": "done"})
+    run = observed.run()
+    assert points(run, "train/loss")[4] == 0.25
+    assert points(run, "eval/f1") == {4: 0.5}
+    assert run.metrics["train/note"] == "done"
+    assert sorted(points(run, "time/step_s")) == [3]  # who knows what there was since
+
+
+def test_what_is_logged_in_a_run_that_the_user_opened_since_belongs_to_that(observed):
+    made = trainer()
+    made.log({"before": 1.0})
+    made.train()
+    with start_run("final"):
+        made.log({"f1": 0.5})
+    training, final = observed.runs()
+    assert (final.name, points(final, "train/f1")) == ("final", {4: 0.5})
+    assert {"train/before", "train/f1"}.isdisjoint(training.statistics)
+
+
+def test_an_optimizer_is_not_kept_when_it_has_trained(observed):
+    made = trainer()
+    made.train()
+    optimizer = weakref.ref(made.optimizer.optimizer)
+    made.optimizer = made.lr_scheduler = made.accelerator._optimizers = made.accelerator._schedulers = None
+    made.callback_handler.optimizer = made.callback_handler.lr_scheduler = None
+    gc.collect()
+    assert optimizer() is None
 
 
 # --- who speaks ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import { delta, natural, num, short, span, took, typed } from '../../src/autotra
 import { slots } from '../../src/autotrack/server/static/palette.js';
 import { folded } from '../../src/autotrack/server/static/folds.js';
 import { grouped, summary } from '../../src/autotrack/server/static/groups.js';
-import { lessIsBetter, sections } from '../../src/autotrack/server/static/panels.js';
+import { lessIsBetter, sections, shallow } from '../../src/autotrack/server/static/panels.js';
 import { area, recognised } from '../../src/autotrack/server/static/recognised.js';
 import { look, outliers } from '../../src/autotrack/server/static/view.js';
 import { csv, markdown } from '../../src/autotrack/server/static/written.js';
@@ -356,6 +356,10 @@ test('an axis has an end also where values are as large or as small as a float c
 
 test('values that groups share stand by their size, words after them', () => {
   assert.deepEqual(['0.1', '10', 'none', '0.01', '-3', 'resnet18', '1', 'resnet9', '0.001'].sort(natural), ['-3', '0.001', '0.01', '0.1', '1', '10', 'none', 'resnet9', 'resnet18']);
+});
+
+test('names with numbers stand in the order of the numbers', () => {
+  assert.deepEqual(shallow(['net.extra10', 'extra10', 'extra2', 'extra1', 'net.extra9']), ['extra1', 'extra2', 'extra10', 'net.extra9', 'net.extra10']);
 });
 
 test('a band marks where values of its curves were not finite, also where they all were', () => {

@@ -194,6 +194,34 @@ def test_who_asks_in_the_middle_of_the_import_itself_is_told_at_its_end(toy, fin
     assert told == [1]
 
 
+@pytest.mark.parametrize("source", ["import toywaited.other\nHERE = 1\n", SOURCE], ids=["imports others itself", "imports nothing"])
+def test_of_a_module_that_another_thread_was_looking_for_already_is_told_with_the_next_import(toy, finder, source):
+    (toy / "part.py").write_text(source)
+    (toy / "other.py").write_text("")
+    looks, goes_on, told = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def find_spec(self, name, _path=None, _target=None):
+            if name == "toywaited.part" and not looks.is_set():
+                looks.set()
+                goes_on.wait(10)
+
+    importlib.import_module("toywaited")
+    sys.meta_path.insert(0, Slow())
+    importing = threading.Thread(target=importlib.import_module, args=("toywaited.part",))
+    importing.start()
+    looks.wait(10)
+    imports.when_imported("toywaited.part", lambda module: told.append(module.HERE))
+    goes_on.set()
+    importing.join()
+    assert told == ([1] if source is not SOURCE else [])
+    sys.modules.pop("toywaited.other", None)
+    importlib.import_module("toywaited.other")
+    assert told == [1]
+    assert finder not in sys.meta_path
+    sys.modules.pop("toywaited.other", None)
+
+
 def test_a_forked_child_imports_though_a_thread_held_the_lock(toy):
     held, done = threading.Event(), threading.Event()
 
@@ -258,16 +286,29 @@ def test_disable_leaves_the_finders_as_they_were(tmp_path):
 def test_while_it_rests_nobody_is_asked_and_who_waited_is_told_afterwards(toy, finder):
     told = []
     imports.when_imported("toywaited.part", told.append)
+    imports.when_imported("a_module_that_nobody_has", told.append)
     finder.rest()
     finder.rest()
     assert finder not in sys.meta_path
     module = importlib.import_module("toywaited.part")
-    finder.wake()
     assert told == []
-    assert finder not in sys.meta_path
     finder.wake()
     assert told == [module]
-    assert finder not in sys.meta_path  # nobody waits
+    assert finder not in sys.meta_path  # another training goes on
+    finder.wake()
+    assert finder in sys.meta_path
+
+
+def test_while_it_rests_it_can_be_asked_to_look(toy, finder):
+    told = []
+    imports.when_imported("toywaited.part", told.append)
+    finder.rest()
+    finder.look()
+    module = importlib.import_module("toywaited.part")
+    assert told == []
+    finder.look()
+    finder.look()
+    assert told == [module]
 
 
 def test_it_stands_again_for_what_was_not_imported_while_it_rested(toy, finder):

@@ -137,6 +137,19 @@ def test_a_name_is_cut_after_what_weighs_less_has_gone(width, shown):
     assert small_table(width)[1] == shown
 
 
+def test_names_with_numbers_stand_in_the_order_of_the_numbers():
+    from rich.console import Console
+
+    from autotrack.cli.details import print_metrics
+    from autotrack.views import RunView
+
+    names = ["extra10", "extra2", "extra1", "layer1.b", "layer01.a", "layer1.10"]
+    printed = io.StringIO()
+    print_metrics(Console(file=printed, width=80), RunView("r", "net", "e", "finished", None, 0.0, 1.0, None, metrics=dict.fromkeys(names, 1.0)))
+    shown = [line.split()[0] for line in printed.getvalue().splitlines()]
+    assert [name for name in shown if name in names] == ["extra1", "extra2", "extra10", "layer1.10", "layer01.a", "layer1.b"]
+
+
 def test_a_series_that_was_concluded_is_marked_and_others_are_not():
     from rich.console import Console
 

@@ -206,6 +206,13 @@ def test_limit_and_offset_are_whole_numbers(bad):
         parse(offset=bad)
 
 
+def test_filter_and_order_are_texts():
+    with pytest.raises(QueryError, match="filter must be a text, not None; '' stands for none"):
+        parse(None)
+    with pytest.raises(QueryError, match="order_by must be a text, not "):
+        parse("", ["started"])
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -10,6 +10,7 @@ from autotrack import words
 from autotrack.cli import printing
 from autotrack.cli.listing import print_folds
 from autotrack.cli.printing import Column
+from autotrack.glance import natural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,9 +45,9 @@ def print_run(to: Console, run: RunView, wanted: Sequence[str]) -> None:
         heading(to, "PARAMETERS")
         unset = [key for key, value in run.params.items() if value is None]
         few = len(unset) < 6
-        print_pairs(to, [(key, words.number(run.params[key])) for key in sorted(run.params) if few or key not in unset])
+        print_pairs(to, [(key, words.number(run.params[key])) for key in sorted(run.params, key=natural) if few or key not in unset])
         if not few:
-            printing.print_line(to, printing.styled(f"  {len(unset)} more are None: {', '.join(sorted(unset))}", "dim"))
+            printing.print_line(to, printing.styled(f"  {len(unset)} more are None: {', '.join(sorted(unset, key=natural))}", "dim"))
         for key, earlier in run.params_before.items():
             printing.print_line(to, printing.styled(f"  {key} was set before, to: {', '.join(map(words.number, earlier))}", "yellow"))
     if run.metrics:
@@ -132,7 +133,7 @@ def print_pairs(to: Console, pairs: Sequence[tuple[str, str]]) -> None:
 
 def print_metrics(to: Console, run: RunView) -> None:
     rows = []
-    for key in sorted(run.metrics):
+    for key in sorted(run.metrics, key=natural):
         stats = run.statistics.get(key)
         cells = [f"  {key}", words.number(run.metrics[key])]
         cells += [words.number(stats.min), words.number(stats.max), str(stats.count)] if stats else ["", "", ""]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from autotrack import words
+from autotrack.glance import natural
 
 if TYPE_CHECKING:
     from autotrack.search import Fold
@@ -73,7 +74,7 @@ def fold_as_dict(line: Fold) -> dict[str, Any]:
 
 def points(run: RunView, wanted: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Every point of the run's curves."""
-    for key in wanted or sorted(run.statistics):
+    for key in wanted or sorted(run.statistics, key=natural):
         curve = run.history(key)
         for step, time, value in zip(curve.steps.tolist(), curve.times.tolist(), curve.values.tolist(), strict=True):
             yield {"key": key, "step": step, "time": words.iso(time), "value": value}

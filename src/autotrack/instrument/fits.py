@@ -154,8 +154,8 @@ class Fit:
     """
 
     __slots__ = (
-        "_around", "_joined", "_outcome", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer", "reach",
-        "stays", "who",
+        "_around", "_joined", "_outcome", "_rests", "_spared", "_voice", "base", "home", "hosts", "integration", "is_again", "ledger", "outer",
+        "reach", "stays", "who",
     )  # fmt: skip
 
     def __init__(self, integration: str, who: int = 0, reach: Voice | None = None, ledger: Ledger | None = None) -> None:
@@ -174,11 +174,17 @@ class Fit:
         self._outcome: Outcome | None = None  # what the framework hides
         self._around: Run | None = None  # the run that was current when it began
         self.stays: bool | None = None  # current without a block around it; False once it left
+        self._rests = False
 
     @property
     def is_here(self) -> bool:
         """Of a begun fit: whether the user opened or closed no run around it since."""
         return runs.current_run() is self._around
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what is told now, after it ended, may belong to its run still: the user has no other one open."""
+        return self._voice is not None and _goes_on(self._voice, runs.current_run())
 
     @property
     def is_silent(self) -> bool:
@@ -400,14 +406,22 @@ class Fit:
             runs.keep_current(self.own_run)
         self.stays = True
         _current.set(self)
-        imports.rest()
+
+    def rest(self) -> None:
+        """Of one around a loop that looks for modules at each step: until it is left imports are heard of only when this is called again."""
+        if self._rests:
+            imports.look()
+        elif self.stays:
+            self._rests = True
+            imports.rest()
 
     def _leave(self) -> None:
         """Be current no longer; nothing if it did not stay."""
         if not self.stays:
             return
         self.stays = False
-        imports.wake()
+        if self._rests:
+            imports.wake()
         if self.own_run is not None:
             runs.leave(self.own_run)
         if _current.get() is self:
@@ -565,9 +579,14 @@ def _voice_before(earlier: Callable[[Any], Fit | None], instance: object, curren
     with guard("asking which fit a call goes on with"):
         known = earlier(instance)
         voice = None if known is None else known._voice
-        if voice is not None and (current is None or current is voice.run or current.id == voice.run.parent_id):
+        if voice is not None and _goes_on(voice, current):
             return voice
     return None
+
+
+def _goes_on(voice: Voice, current: Run | None) -> bool:
+    """Whether an earlier fit may be added to where this run is current: its own, the one around it, or none."""
+    return current is None or current is voice.run or current.id == voice.run.parent_id
 
 
 def _voice_for(

@@ -1,7 +1,7 @@
 """What a program reports to TensorBoard by itself: taken along under its names, at its steps.
 
 It goes where the user's own ``autotrack.log`` would go, but opens no run. Inside a framework's fit it is the framework that
-reports, and its integration knows it first hand.
+reports, and its integration knows it first hand; a fit that only stays current is around a loop of the user's own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def watch_writer(integration: Integration, owner: str) -> None:
     counts: dict[str, int] = {}
 
     def log(metrics: Mapping[str, Any], step: Any) -> None:
-        if current_fit() is not None:
+        if not is_users():
             return
         fit = users_fit()
         for tag, value in metrics.items():
@@ -41,10 +41,16 @@ def watch_writer(integration: Integration, owner: str) -> None:
     @integration.watch(f"{owner}.add_hparams")
     def add_hparams(_writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         values, metrics, _ = told(args, kwargs, "hparam_dict", "metric_dict", "")
-        if current_fit() is None and isinstance(values, Mapping):
+        if is_users() and isinstance(values, Mapping):
             users_fit().params(values, under="hparams")
             if isinstance(metrics, Mapping):
                 users_fit().summary({str(name): value for name, value in metrics.items() if isinstance(value, int | float)})
+
+
+def is_users() -> bool:
+    """Whether it is the user who reports here, not a framework that he called."""
+    fit = current_fit()
+    return fit is None or bool(fit.stays)
 
 
 def told(args: tuple[Any, ...], kwargs: Mapping[str, Any], *names: str) -> list[Any]:

@@ -27,7 +27,7 @@ from autotrack.artifacts import checked_name
 from autotrack.errors import AutotrackError, RunIdTaken, RunNotFound
 from autotrack.guard import guard, report
 from autotrack.recording import endings, tables
-from autotrack.recording.checkpoints import Checkpoints
+from autotrack.recording.checkpoints import TABLE, Checkpoints
 from autotrack.recording.journal import Pen
 from autotrack.recording.place import experiment_here, host, in_child_process, in_notebook, is_first_rank, is_silent_rank, script, user
 from autotrack.recording.tracker import Tracker, existing, tracker
@@ -76,6 +76,7 @@ class Run:
         self._last_words: list[Callable[[], float | None]] = []
         self.claimed: set[str] = set()  # names of metrics that a fit logs
         self._checkpoints: Checkpoints | None = None
+        self._saved_before: str | None = None  # the digest of the table of checkpoints that it had when it was resumed
         self._task: Callable[[], object] | None = None  # of asyncio, in which a plain start_run() opened it; weak
         self.thread = 0  # of a run that lives alone: the thread that it dies with
 
@@ -219,7 +220,7 @@ class Run:
     def note_saved(self, path: str, *, step: int, score: float | None, about: dict[str, Any], name: str = "", file: Any = None) -> None:
         """The program saved a file; see ``Checkpoints``."""
         if self._checkpoints is None:
-            self._checkpoints = Checkpoints(self._tracker_for_files(), self.id)
+            self._checkpoints = Checkpoints(self._tracker_for_files(), self.id, self._saved_before)
         self._checkpoints.saved(path, step=step, name=name, score=score, about=about, file=file)
 
     def log_text(self, name: str, text: str) -> None:
@@ -566,6 +567,7 @@ def _opened(here: Tracker, name: str, experiment: str | None, parent_id: str | N
     run._notes = view.notes
     run._params = {key: repr(value) for key, value in view.params.items()}
     steps = [stats.last_step for key, stats in view.statistics.items() if not key.startswith("system/")]
+    run._saved_before = next((each.digest for each in view.artifacts if each.name == TABLE), None)
     run._steps = itertools.count(max(steps, default=-1) + 1)
     if name and name != view.name:
         run._put(RunNoted(run.id, time(), "name", name))

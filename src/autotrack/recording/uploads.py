@@ -109,6 +109,10 @@ class Uploads:
             os.replace(source, path)
             self.later(functools.partial(self.upload, self._annotated(path, run_id, name, kind, step, {})))
 
+    def rename(self, note: Path, name: str, meta: dict[str, Any]) -> None:
+        """Have a file that was held go by another name."""
+        _write_whole(note, {**json.loads(note.read_text()), "name": name, "meta": meta})
+
     def drop(self, note: Path) -> None:
         """Forget a file that was held."""
         note.unlink(missing_ok=True)

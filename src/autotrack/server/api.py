@@ -110,7 +110,7 @@ from autotrack.artifacts import ArtifactStore
 from autotrack.backends.protocol import Axis, Backend, Keys
 from autotrack.difference import PER_PROCESS, area, flattened, same
 from autotrack.errors import BackendUnavailable, NotFound, QueryError, RecordRejected
-from autotrack.glance import telling
+from autotrack.glance import natural, telling
 from autotrack.query import Field, Query, among, parse, quoted
 from autotrack.records import AnyRecord, Batch, RunNoted, TagsSet
 from autotrack.server import answers, completing, files
@@ -427,7 +427,7 @@ def side_by_side(runs: Sequence[RunView]) -> list[dict[str, Any]]:
 def _rows(sides: Sequence[Any]) -> list[dict[str, Any]]:
     """Every key of any side with its value on each."""
     rows = []
-    for key in sorted({key for side in sides for key in side}):
+    for key in sorted({key for side in sides for key in side}, key=natural):
         there = [key in side for side in sides]
         values = [side.get(key) for side in sides]
         differs = not all(there) or not all(same(values[0], value) for value in values[1:])

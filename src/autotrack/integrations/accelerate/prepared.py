@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from autotrack.instrument import Fit, Observed
+from autotrack.instrument import Fit, Observed, current_fit
 from autotrack.integrations.accelerate.declaration import integration
 
 ACCELERATOR = "accelerate.accelerator:Accelerator"
@@ -37,6 +38,19 @@ def save_state(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
         fit.summary(last_checkpoint=os.path.abspath(folder))
 
 
+@integration.watch(f"{ACCELERATOR}.log")
+def log(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    """What goes to our tracker is told; what goes to TensorBoard's beside it is the same."""
+    with Fit(integration.name).within() if fit_of(accelerator) is not None else contextlib.nullcontext():
+        yield
+
+
+@integration.watch("accelerate.tracking:TensorBoardTracker.store_init_configuration")
+def configure(_tracker: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+    with Fit(integration.name).within() if current_fit() is not None else contextlib.nullcontext():
+        yield
+
+
 def described(accelerator: Any) -> Iterator[dict[str, Any]]:
     """Facts of the first model, optimizer, scheduler and loader: those of a GAN's others have the same names, and would replace them."""
     for model in accelerator._models[:1]:
@@ -49,9 +63,18 @@ def described(accelerator: Any) -> Iterator[dict[str, Any]]:
         }
     for optimizer in accelerator._optimizers[:1]:
         inner = getattr(optimizer, "optimizer", optimizer)
-        yield {"optimizer": type(inner).__name__, **{f"optimizer.{name}": value for name, value in inner.defaults.items()}}
+        yield {"optimizer": type(inner).__name__, **{f"optimizer.{name}": value for name, value in hyperparameters(inner.param_groups)}}
     for scheduler in accelerator._schedulers[:1]:
         yield {"lr_scheduler": type(getattr(scheduler, "scheduler", scheduler)).__name__}
     for loader in accelerator._dataloaders[:1]:
         size = getattr(loader, "total_batch_size", None)
         yield {"total_batch_size": size} if size is not None else {}
+
+
+def hyperparameters(groups: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What an optimizer's groups of parameters are trained with; a list where they differ. A learning rate before a scheduler has a say."""
+    for name in groups[0]:
+        if name not in ("params", "param_names", "initial_lr"):
+            source = "initial_lr" if name == "lr" else name
+            values = [group.get(source, group.get(name)) for group in groups]
+            yield name, values[0] if all(value is values[0] or value == values[0] for value in values) else values

@@ -69,10 +69,10 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
     @guarded
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
         """The user's configuration, as parameters."""
-        if not self._is_over:
-            self._begun().params(values)
+        fit = None if self._is_over else self._begun()
+        if fit is not None:
+            fit.params(values)
 
-    @on_main_process  # type: ignore[untyped-decorator,unused-ignore]
     @guarded
     def log(self, values: Mapping[str, Any], step: int | None = None, **_more: Any) -> None:
         """Numbers at a step, by default the one after the last; texts stand for the whole run.
@@ -82,12 +82,18 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         if self._is_over:
             return
         fit = self._begun()
+        if fit is None:
+            return
         at = self._next_step if step is None else int(step)
         self._next_step = at + 1
-        told = flat(values)
-        numbers = {name: alone(value) for name, value in told.items()}
-        fit.log({name: value for name, value in numbers.items() if is_number(value)}, step=at, inferred=step is None)
-        fit.summary({name: value for name, value in told.items() if isinstance(value, str)})
+        numbers: dict[str, Any] = {}
+        texts: dict[str, str] = {}
+        sort(values, "", numbers, texts)
+        fit.claim(numbers)
+        fit.log(numbers, step=at, inferred=step is None)
+        if texts:
+            fit.summary(texts)
+        fit.rest()  # its optimizers look for a module at every step
 
     @on_main_process  # type: ignore[untyped-decorator,unused-ignore]
     @guarded
@@ -100,11 +106,10 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
             self.fit.end()
         self._is_over = True
 
-    def _begun(self) -> Fit:
-        """The fit."""
+    def _begun(self) -> Fit | None:
+        """The fit; None in a process that is not the main one."""
         if self.fit is None:
             type(self).start(self)
-        assert self.fit is not None
         return self.fit
 
 
@@ -120,12 +125,18 @@ def facts() -> dict[str, Any]:
     return {name: str(value) if not isinstance(value, int) else value for name in FACTS if (value := getattr(state, name, None)) is not None}
 
 
-def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by name; those in a dict under ``{its name}/{their name}``."""
-    told: dict[str, Any] = {}
+def sort(values: Mapping[str, Any], under: str, numbers: dict[str, Any], texts: dict[str, str]) -> None:
+    """Numbers and texts by name; those in a dict under ``{its name}/{their name}``. What is neither is left out."""
     for name, value in values.items():
-        told.update({f"{name}/{key}": inner for key, inner in flat(value).items()} if isinstance(value, Mapping) else {str(name): value})
-    return told
+        key = f"{under}{name}"
+        if type(value) is float:
+            numbers[key] = value
+        elif isinstance(value, str):
+            texts[key] = value
+        elif isinstance(value, Mapping):
+            sort(value, f"{key}/", numbers, texts)
+        elif is_number(only := alone(value)):
+            numbers[key] = only
 
 
 def alone(value: Any) -> Any:

@@ -87,6 +87,8 @@ def stopping_facts(trainer: Any) -> dict[str, Any]:
         for place, callback in enumerate(callbacks):
             under = prefix if place == 0 else f"{prefix}{place + 1}"
             facts |= {f"{under}.{name}": getattr(callback, name, None) for name in names}
+            if isinstance(facts.get(f"{under}.min_delta"), float | int) and callback.mode == "min":
+                facts[f"{under}.min_delta"] *= -1.0  # as it was given: the callback has turned its sign
     return facts
 
 

@@ -34,7 +34,7 @@ class Pass:
     """One iteration over a DataLoader."""
 
     __slots__ = (
-        "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
+        "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_ahead", "is_exhausted", "is_trained",
         "iterator", "loader", "loop", "name", "place", "samples", "wait_s",
     )  # fmt: skip
 
@@ -50,6 +50,7 @@ class Pass:
         self.wait_s = 0.0
         self.is_trained = False  # a backward came since its newest batch
         self.is_exhausted = False
+        self.is_ahead = False  # it was exhausted one step before the last: its batches are fetched ahead
         self.has_losses = False  # it was evaluated on
         self.epoch: int | None = None  # -1: a second loader of the same steps
         self.first_step = 0
@@ -104,7 +105,7 @@ def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
         return
     integration.wrap_late()
     ear = ears.here()
-    finish_epoch(ear)
+    tell_finished(ear)
     ear.closing = None
     each = Pass(iterator, loader, ear, names.user_frame(frame))
     key = id(iterator)
@@ -138,6 +139,8 @@ def end(each: Pass | None) -> None:
     if each in ear.passes:
         ear.passes.remove(each)
     if each.epoch is not None and each.epoch >= 0:
+        loop = each.loop() if each.loop is not None else None
+        each.is_ahead = loop is not None and loop.step + 1 - each.first_step == each.batches - 1
         ear.finished = each
     ear.closing = None if each.is_trained else each
     ear.look_up()
@@ -195,6 +198,14 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
 
 
 def finish_epoch(ear: Ear) -> None:
+    """A loss comes after a pass: an epoch that is over is told. One that lacks a step, with no other pass begun, gets it now."""
+    if ear.finished is not None and ear.finished.is_ahead:
+        ear.finished.is_ahead = False
+        return
+    tell_finished(ear)
+
+
+def tell_finished(ear: Ear) -> None:
     """The next thing begins: an epoch that is over is told."""
     each, ear.finished = ear.finished, None
     if each is not None:

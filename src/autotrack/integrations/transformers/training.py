@@ -12,6 +12,7 @@ from autotrack.integrations.transformers.pace import INFERRED, Pace, is_theirs
 
 WRITES_TO = "autotrack.checkpoints_in"  # the tag with the folder that a run's checkpoints lie in
 LAST = frozenset({"train_runtime", "train_loss"})  # of the log that ends a training
+WHOLE = LAST | {"total_flos", "train_samples_per_second", "train_steps_per_second", "train_tokens_per_second"}  # what stands for all of it
 PARTS = ("eval", "test")
 
 
@@ -67,8 +68,9 @@ class Training:
     def log(self, state: Any, logs: Mapping[str, Any]) -> None:
         """What the trainer logs, under the names that it has with TensorBoard or W&B."""
         if logs.keys() >= LAST and "loss" not in logs:
-            self.fit.summary({name: value for name, value in logs.items() if name != "epoch" and is_scalar(value)})
-            return
+            whole = [name for name in logs if name in WHOLE or "_mem_" in name]
+            self.fit.summary({name: logs[name] for name in whole if is_scalar(logs[name])})
+            logs = {name: value for name, value in logs.items() if name not in whole and name != "epoch"}
         step = state.global_step
         prefix = prefix_of(logs)
         told = {name_of(key, prefix): value for key, value in logs.items()}
@@ -109,6 +111,10 @@ class Training:
         prefix = prefix_of(metrics)
         told = {name_of(key, prefix): value for key, value in metrics.items()}
         self.fit.log({name: value for name, value in told.items() if is_number(value)}, step=state.global_step)
+
+    def rest(self) -> None:
+        """It trains no longer: nothing is timed, and nothing of the trainer's is held."""
+        self.pace = self._optimizer = None
 
     def end(self, state: Any) -> None:
         """How far it came, and what was best, as the trainer knows it."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from autotrack import imports
 from autotrack.instrument import Call, Fit, Observed, asked
+from autotrack.instrument.fits import users_fit
 from autotrack.instrument.loader import wants
 from autotrack.integrations.transformers import facts
 from autotrack.integrations.transformers.checkpoints import resumed_run
@@ -21,7 +22,7 @@ HANDLER = "transformers.trainer_callback:CallbackHandler"  # no callback of ours
 
 
 class Trainings:
-    """The last training of each trainer, for as long as the trainer lives. By identity; nothing is written on it."""
+    """The last training of each trainer, and of its CallbackHandler, for as long as they live. By identity; nothing is written on them."""
 
     def __init__(self) -> None:
         self._trainings: dict[int, tuple[weakref.ref[Any], Training]] = {}
@@ -80,6 +81,12 @@ def heard(trainer: Any, training: Training) -> Iterator[None]:
             HEARD[handler] = before
 
 
+def afterwards(handler: Any) -> Training | None:
+    """Who is told what the user logs after a training: that one, or the run that he has opened since."""
+    training = TRAININGS.of(handler)
+    return training if training is None or training.fit.goes_on else Training(users_fit())
+
+
 @integration.fit_family(TRAINER, "train", when=is_observed, by_instance=True, resumes=resumed_run)
 def train(fit: Fit, call: Call) -> Observed:
     trainer = call.instance
@@ -87,6 +94,7 @@ def train(fit: Fit, call: Call) -> Observed:
     training = Training(fit)
     training.folder = asked(lambda: trainer._get_output_dir(trial), None)
     TRAININGS.note(trainer, training)
+    TRAININGS.note(trainer.callback_handler, training)
     training.describe(trainer)
     imports.rest()
     try:
@@ -101,6 +109,7 @@ def train(fit: Fit, call: Call) -> Observed:
         raise
     finally:
         imports.wake()
+        training.rest()
         if not training.attempts:  # it failed before its first step
             fit.params(facts.arguments(trainer.args))
 
@@ -124,7 +133,7 @@ def on_train_begin(handler: Any, told: tuple[Any, ...], _named: dict[str, Any]) 
 
 @integration.watch(f"{HANDLER}.on_log")
 def on_log(handler: Any, told: tuple[Any, ...], named: dict[str, Any]) -> None:
-    training = HEARD.get(id(handler))
+    training = HEARD.get(id(handler)) or afterwards(handler)
     if training is not None:
         training.log(told[1], told[3] if len(told) > 3 else named["logs"])
 

@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { copy } from './empty.js';
-import { count, delta, num, typed } from './format.js';
+import { count, delta, natural, num, typed } from './format.js';
 import { html } from './html.js';
 import { lessIsBetter } from './panels.js';
 
@@ -37,7 +37,7 @@ export function Params({ run, base }) {
   const [all, setAll] = useState(false), [find, setFind] = useState(''), keys = Object.keys(run.params);
   if (!keys.length) return html`<p class="quiet">none</p>`;
   const differ = key => base && typed(base.params[key]) !== typed(run.params[key]);
-  const found = keys.filter(key => key.toLowerCase().includes(find.toLowerCase())).sort((a, b) => !differ(a) - !differ(b) || (a < b ? -1 : 1));
+  const found = keys.filter(key => key.toLowerCase().includes(find.toLowerCase())).sort((a, b) => !differ(a) - !differ(b) || natural(a, b));
   const most = all || find ? Infinity : MANY, top = branches(found, 0);
   return html`${keys.length > MANY ? html`<input type="search" class="infact" placeholder="find a parameter" aria-label="find a parameter" value=${find} onInput=${e => setFind(e.target.value)} />` : null}
     <${Branch} run=${run} base=${base} differ=${differ} found=${top} start=${0} most=${most} wide=${!!find} />

@@ -35,7 +35,8 @@ export function short(v) {
 }
 
 // Values as texts in their order: numbers by size, words as a person expects.
-export const natural = (a, b) => a - b || a.localeCompare(b, 'en', { numeric: true });
+const words = new Intl.Collator('en', { numeric: true });
+export const natural = (a, b) => a - b || words.compare(a, b);
 
 export const count = n => n.toLocaleString('en');
 export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;

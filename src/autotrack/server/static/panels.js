@@ -1,5 +1,7 @@
 // Which metrics share a panel, and in which order panels stand.
 
+import { natural } from './format.js';
+
 const SPLIT = /^(train|val|valid|validation|eval|test)$/;
 const DASHED = /^train$/;
 
@@ -45,4 +47,4 @@ export function lessIsBetter(key) {
 }
 
 // What somebody set by hand stands before what lies deep in a configuration.
-export const shallow = keys => [...keys].sort((a, b) => a.split('.').length - b.split('.').length || (a < b ? -1 : 1));
+export const shallow = keys => [...keys].sort((a, b) => a.split('.').length - b.split('.').length || natural(a, b));

@@ -4,6 +4,7 @@ import * as api from './api.js';
 import { join, list } from './address.js';
 import { Columns } from './columns.js';
 import { folded } from './folds.js';
+import { natural } from './format.js';
 import { hue, ramp, scale, slots, DASHES } from './palette.js';
 import { shallow } from './panels.js';
 import { at, batch, computed, dark, effect, online, recall, remember, say, signal, turn, untracked } from './state.js';
@@ -180,7 +181,7 @@ function arrived(change) {
   for (const [id, key, stats] of change.stale) changed = summed(id, key, stats, names) || changed;
   batch(() => {
     const grown = Object.keys(names).some(group => names[group].size !== before[group].length);
-    if (grown) facts.value = { ...before, ...Object.fromEntries(Object.entries(names).map(([group, keys]) => [group, [...keys].sort()])) };
+    if (grown) facts.value = { ...before, ...Object.fromEntries(Object.entries(names).map(([group, keys]) => [group, [...keys].sort(natural)])) };
     if (changed) rev.value++;
     if (fresh || grown) learnSoon();
   });
@@ -213,7 +214,7 @@ function learnSoon() {
     if (got && mine === table) facts.value = named(got);
   }, table.size > 2000 ? 20_000 : 2000);
 }
-const named = ({ params, metrics, tags, varying, headline, curves }) => ({ params, metrics, tags, varying, headline, curves });
+const named = ({ headline, ...names }) => ({ headline, ...Object.fromEntries(['params', 'metrics', 'tags', 'varying', 'curves'].map(group => [group, [...names[group]].sort(natural)])) });
 
 const flat = value => (value === null ? 'None' : typeof value === 'object' ? JSON.stringify(value) : typeof value === 'boolean' ? String(value) : value);
 const STATS = [['last', 1], ['min', 5], ['max', 6], ['mean', 7], ['first', 3], ['count', 0]];
