@@ -100,6 +100,24 @@ def test_a_loss_that_is_divided_and_then_scaled_is_told_undivided_and_unscaled(o
     assert run.metrics["loop/backward_calls_per_step"] == 4
 
 
+def test_halves_of_two_losses_of_one_line_are_no_accumulation(observed):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    said = []
+
+    def halved(x, y):
+        loss = (F.cross_entropy(model(x), y) + F.cross_entropy(model(-x), y)) * 0.5
+        loss.backward()
+        return loss.item()
+
+    for _ in range(4):
+        optimizer.zero_grad()
+        said.append((halved(X[:40], Y[:40]) + halved(X[40:], Y[40:])) / 2)
+        optimizer.step()
+    (run,) = finished(observed)
+    assert list(curve(run, "train/loss").values()) == pytest.approx(said)
+
+
 def test_what_a_function_evaluates_for_its_callers_is_of_the_set_that_they_speak_of(observed):
     model = network()
     optimizer = torch.optim.Adam(model.parameters())

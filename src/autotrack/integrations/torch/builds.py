@@ -24,6 +24,7 @@ def an_optimizer(optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
         if ear.unfed:
             by_hand.catch_up(ear)
             ear.pending.clear()  # what was before the first optimizer has not fed it
+            ear.norms.clear()
         ear.unfed = False
         ear.has_newborn = ear.is_careful = True
         ear.look_up()

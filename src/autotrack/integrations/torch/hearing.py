@@ -133,17 +133,14 @@ def is_in_a_step(frame: Any) -> bool:
 def divisor_of(node: Any) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
-    Read from the graph of the loss: ``DivBackward0``, or a product with the number's inverse.
+    Read from the graph of the loss. A product is none: ``(real + fake) * 0.5``, twice for a step, is as it is.
     """
-    name = node.name() if node is not None else ""
-    if name not in ("DivBackward0", "MulBackward0"):
+    if node is None or node.name() != "DivBackward0":
         return 1.0
     other = getattr(node, "_saved_other", None)
     if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
         return 1.0
     value = float(other.item())
-    if name == "MulBackward0":
-        value = 1 / value if value else 0.0
     return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
 
 

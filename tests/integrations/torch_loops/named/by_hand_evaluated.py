@@ -34,8 +34,12 @@ def train_by_hand():
 
 train_by_hand()
 kept = train_by_hand()
-train_by_hand()  # as long as the weights of the one before are there, it is not told
-told.pop()
+other = torch.zeros(3, requires_grad=True)
+for _ in range(3):  # as long as the weights of the one before are there, another is not told
+    (x @ other).pow(2).mean().add(1).backward()
+    nn.utils.clip_grad_norm_([other], 1.0)
+    with torch.no_grad():
+        other += 0.1
 
 model = nn.Linear(3, 2)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
