@@ -8,7 +8,7 @@ from time import time
 from typing import Any
 
 from autotrack.instrument import Observed, current_fit
-from autotrack.integrations.torch import names
+from autotrack.integrations.torch import by_hand, names
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import MOST_BORN, ears
 
@@ -21,6 +21,10 @@ def an_optimizer(optimizer: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
     if len(ears.born) > MOST_BORN:
         del ears.born[next(iter(ears.born))]
     for ear in list(ears.threads.values()):
+        if ear.unfed:
+            by_hand.catch_up(ear)
+            ear.pending.clear()  # what was before the first optimizer has not fed it
+            ear.norms.clear()
         ear.unfed = False
         ear.has_newborn = ear.is_careful = True
         ear.look_up()

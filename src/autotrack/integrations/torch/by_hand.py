@@ -15,6 +15,7 @@ import torch
 from autotrack.integrations.torch import devices, loaders, rules
 from autotrack.integrations.torch.ears import Ear
 from autotrack.integrations.torch.loops import Loop
+from autotrack.integrations.torch.places import Place
 
 MOST_NODES = 500  # of a graph
 MOST_WAITING = 1_000  # losses, of which nobody knows yet what they are for
@@ -25,6 +26,8 @@ def look(ear: Ear, root: Any) -> None:
     """A backward has returned, and is the newest of those that wait."""
     leaf = ear.leaf[0]() if ear.leaf is not None else None
     if leaf is None:
+        if ear.loop is not None and ear.loop.is_by_hand:
+            _end(ear, ear.loop)
         found = weight_of(root)
         if found is not None and found.is_cpu:
             ear.leaf = weakref.ref(found), picture(found)
@@ -39,7 +42,20 @@ def look(ear: Ear, root: Any) -> None:
     if ear.loop is None:
         ear.loop = _begin(ear, leaf)
     if ear.loop.is_by_hand:
-        _step(ear, ear.loop)
+        done, ear.pending = ear.pending[:-1], ear.pending[-1:]
+        _step(ear, ear.loop, done)
+
+
+def catch_up(ear: Ear) -> None:
+    """Something else begins: if the weight has moved since the newest backward, all that was heard was a step."""
+    leaf = ear.leaf[0]() if ear.leaf is not None else None
+    if leaf is None or ear.leaf is None or ear.loop is None or not ear.loop.is_by_hand:
+        return
+    now = picture(leaf)
+    if now != ear.leaf[1]:
+        ear.leaf = ear.leaf[0], now
+        done, ear.pending = ear.pending, []
+        _step(ear, ear.loop, done)
 
 
 def _begin(ear: Ear, leaf: Any) -> Loop:
@@ -54,24 +70,35 @@ def _begin(ear: Ear, leaf: Any) -> Loop:
     return loop
 
 
-def _step(ear: Ear, loop: Loop) -> None:
-    """The weight has moved since the backward before the newest: what was heard until then was a step."""
-    done, ear.pending = ear.pending[:-1], ear.pending[-1:]
+def _step(ear: Ear, loop: Loop, done: list[tuple[Place, Any]]) -> None:
+    """The weight has moved: these losses were a step."""
     if not done:
         return
     loop.step += 1
     loop.last = time()
     loaders.enter_epoch(ear, loop)
     rules.settle(loop, None, done, False)
+    if ear.norms:
+        rules.tell_norms(ear, loop)
     devices.poll()
+
+
+def _end(ear: Ear, loop: Loop) -> None:
+    """Its weight is gone: the newest loss is another one's."""
+    done, ear.pending = ear.pending[:-1], ear.pending[-1:]
+    _step(ear, loop, done)
+    newest, ear.pending = ear.pending, []
+    loop.end()
+    ear.loop, ear.pending = None, newest
 
 
 def _last(ear: Ear, loop: Loop) -> None:
     """The last backward of such a loop is followed by none that would tell it."""
-    if ear.pending:
-        loop.step += 1
-        rules.settle(loop, None, ear.pending, False)
-        ear.pending.clear()
+    if ear.leaf is not None and ear.leaf[0]() is not None:
+        catch_up(ear)
+    else:
+        done, ear.pending = ear.pending, []
+        _step(ear, loop, done)
 
 
 def weight_of(root: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 from autotrack.guard import guard
 from autotrack.instrument import current_fit
 from autotrack.instrument.patches import Patch
-from autotrack.integrations.torch import evaluation
+from autotrack.integrations.torch import by_hand, evaluation
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import Ear, ears
 
@@ -36,6 +36,8 @@ def note(obj: Any, where: Any) -> None:
     loop = ear.loop if ear is not None else None
     if loop is None or loop.fit is None or loop.fit.is_silent:
         return
+    if ear is not None and ear.unfed:
+        by_hand.catch_up(ear)
     is_path = isinstance(where, str | os.PathLike)
     path = os.fspath(where) if is_path else getattr(where, "name", None)
     if not isinstance(path, str):

@@ -122,6 +122,8 @@ class Ears:
             ear.ready = None
             ear.pending.clear()
             ear.is_due = True
+            ear.is_evaluating = False
+            ear.passes.clear()
             loop, ear.loop = ear.loop, None
             while loop is not None:
                 before = loop.before

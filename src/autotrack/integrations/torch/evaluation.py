@@ -20,12 +20,12 @@ from torch.nn import functional
 from autotrack.guard import guard
 from autotrack.instrument import current_fit
 from autotrack.instrument.patches import Patch, passed_over
-from autotrack.integrations.torch import names
+from autotrack.integrations.torch import by_hand, names
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.devices import Promise, known, number_of
 from autotrack.integrations.torch.ears import Ear, ears
-from autotrack.integrations.torch.loaders import Pass, finish_epoch
-from autotrack.integrations.torch.loops import Loop
+from autotrack.integrations.torch.loaders import Pass, evaluated, finish_epoch, leave_epoch
+from autotrack.integrations.torch.loops import Loop, Said
 from autotrack.integrations.torch.places import frames_from, key_of
 
 LOSSES = (
@@ -37,6 +37,10 @@ MOST_PARTS = 1_000_000
 MOST_ALIKE = 20  # series of one name
 MOST_CALLERS = 8  # with torch's own between them
 WHOLE = frozenset({"loss", "val", "valid", "validation", "dev", "eval", "test", "train", "total", "running", "epoch", "batch", "sum", "mean", "avg"})
+GENERAL = WHOLE | {  # words that a loss goes by which is the only one
+    "losses", "vloss", "tloss", "l", "v", "t", "cost", "err", "error", "objective", "criterion", "average", "tot", "cur", "current", "cum", "all",
+    "this", "new", "step", "iter", "mini", "item", "value", "values", "out", "result", "res", "per", "sample",
+}  # fmt: skip
 
 
 Values = list[tuple[Any, int, bool]]  # each with how many samples it is of, and whether it is their sum
@@ -49,7 +53,7 @@ class Part:
         self.split = split
         self.function = function
         self.may_be_whole = not is_summand and (variable is None or is_general(variable))
-        self.is_whole = self.may_be_whole and variable is not None and set(variable.lower().split("_")) <= WHOLE
+        self.is_whole = self.may_be_whole and variable is not None and set(names.words_of(variable)) <= WHOLE
         self.values: Values = []
 
 
@@ -152,7 +156,10 @@ def begin(ear: Ear) -> None:
     loop = ear.loop
     if loop is None or loop.is_silent:
         return
+    if ear.unfed:
+        by_hand.catch_up(ear)
     finish_epoch(ear)
+    leave_epoch(ear)
     ear.is_evaluating = True
     ear.look_up()
     criteria.watch()
@@ -201,16 +208,16 @@ def hear(name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
 
 def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | None:
     """Where a value belongs: the pass that it is part of, and the place of its call; None where nothing says that it is of an evaluation."""
-    each: Pass | None = next((p for p in reversed(ear.passes) if not p.is_trained), None) or ear.closing
-    variable, is_summand = names.stored_as(user)
+    each = evaluated(ear)
+    variable, is_summand, said = _said(loop, user)
     if each is not None and each.loader() is not None:
         each.has_losses = True
-        split = names.split_of(each.name, _function(each.function))
+        split = names.split_of(each.name, names.said_by_function(each.function))
         if split is None and loop.primary is not None and loop.primary() is each.loader():
             split = "train"
         group: tuple[Any, ...] = (loop.step, id(each))
     else:
-        split = names.split_of(variable, _function(user.f_code.co_name)) or _said_by_callers(loop, user)
+        split = said
         if split == names.SEVERAL or (split is None and each is None and is_training(loop)):
             return None
         outer = user.f_back
@@ -224,12 +231,14 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
     return part.values
 
 
-def _said_by_callers(loop: Loop, user: FrameType) -> str | None:
-    """What the lines that led to a call say of the data set; looked at once for each of them."""
+def _said(loop: Loop, user: FrameType) -> Said:
+    """What the lines that led to a call say of the loss; looked at once for each of them."""
     key = key_of(user, MOST_CALLERS)
     if key not in loop.callers:
         frames = frames_from(user, MOST_CALLERS)
-        loop.callers[key] = names.split_at(frames), [frame.f_code for frame in frames]
+        users = [frame for frame in frames if not names.is_librarys(frame)]
+        variable, is_summand = names.stored_as(users)
+        loop.callers[key] = (variable, is_summand, names.split_at(users, variable)), [frame.f_code for frame in frames]
     return loop.callers[key][0]
 
 
@@ -247,15 +256,8 @@ def may_be_trained_on(loop: Loop, each: Pass) -> bool:
 
 
 def is_general(variable: str) -> bool:
-    low = variable.lower()
-    return names.is_loss(variable) or low in ("l", "total", "running", "val", "test", "result", "out", "value", "v")
-
-
-def _function(name: str | None) -> str:
-    """What a function's name may say of the data set: one that trains evaluates others, unless it is the loss itself."""
-    if name is None or name == "<module>" or ("train" in name and not names.is_loss(name) and "eval" not in name):
-        return ""
-    return name.replace("eval", "val")
+    """Whether a variable may stand for the whole loss: a word that tells of a part (``kl_loss``, ``loss_1``) is not in its name."""
+    return set(names.words_of(variable)) <= GENERAL
 
 
 def tell(loop: Loop) -> None:

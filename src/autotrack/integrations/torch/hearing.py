@@ -98,7 +98,8 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     if not place.accumulates and any(each is place for each, _ in ear.pending):
         place.accumulates = ear.accumulates = ear.is_careful = True
     if place.accumulates:
-        place.divisors.append(divisor_of(root))
+        is_scaled = ear.scaled is not None and ear.scaled[0] is root
+        place.divisors.append(divisor_of(root.grad_fn.next_functions[0][0] if is_scaled and root.grad_fn is not None else root.grad_fn))
     if ear.pending:
         ear.look_up()
     elif ear.is_careful and not place.accumulates:
@@ -125,21 +126,17 @@ def is_in_a_step(frame: Any) -> bool:
     return False
 
 
-def divisor_of(root: Any) -> float:
+def divisor_of(node: Any) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
-    Read from the graph: ``DivBackward0``, or a product with the number's inverse.
+    Read from the graph of the loss. A product is none: ``(real + fake) * 0.5``, twice for a step, is as it is.
     """
-    node = root.grad_fn
-    name = node.name() if node is not None else ""
-    if name not in ("DivBackward0", "MulBackward0"):
+    if node is None or node.name() != "DivBackward0":
         return 1.0
     other = getattr(node, "_saved_other", None)
     if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
         return 1.0
     value = float(other.item())
-    if name == "MulBackward0":
-        value = 1 / value if value else 0.0
     return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
 
 
@@ -157,7 +154,8 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
     """A loss is one that waits for its step."""
     place = ears.places.at(frame)
     ear.gather()
-    if ear.is_evaluating:
+    has_evaluated = ear.is_evaluating
+    if has_evaluated:
         evaluation.end(ear, root)
     loaders.finish_epoch(ear)
     if ear.scaled is not None:
@@ -165,7 +163,7 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
         ear.scaled = None
         if scaled is root:
             root = own
-    loaders.trained(ear)
+    loaders.trained(ear, has_evaluated=has_evaluated)
     value = None
     if ear.loop is None or not ear.loop.is_silent:
         roots = [root] if isinstance(root, Tensor) else list(root) if isinstance(root, list | tuple) else []

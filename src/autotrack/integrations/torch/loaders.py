@@ -35,7 +35,7 @@ class Pass:
 
     __slots__ = (
         "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_ahead", "is_exhausted", "is_trained",
-        "iterator", "loader", "loop", "name", "place", "samples", "wait_s",
+        "iterator", "loader", "loop", "name", "others", "place", "samples", "used", "wait_s",
     )  # fmt: skip
 
     def __init__(self, iterator: Any, loader: Any, ear: Ear, frame: FrameType | None) -> None:
@@ -48,7 +48,9 @@ class Pass:
         self.began = time()
         self.batches = 0
         self.wait_s = 0.0
-        self.is_trained = False  # a backward came since its newest batch
+        self.used = 0  # batches, of which is known whether a backward came after them
+        self.others = batches_of(ear)  # that other passes had given when it began; once it is exhausted, when it was
+        self.is_trained = False  # a backward came after a batch of it
         self.is_exhausted = False
         self.is_ahead = False  # it was exhausted one step before the last: its batches are fetched ahead
         self.has_losses = False  # it was evaluated on
@@ -57,6 +59,11 @@ class Pass:
         self.batch_size: int | None = None
         self.samples: int | None = None  # of a whole pass
         self.loop: weakref.ref[Loop] | None = None
+
+
+def batches_of(ear: Ear) -> dict[int, int]:
+    """How many batches each pass has given."""
+    return {id(each): each.batches for each in ear.passes}
 
 
 @integration.wrap("torch.utils.data.dataloader:DataLoader.__iter__")
@@ -105,8 +112,14 @@ def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
         return
     integration.wrap_late()
     ear = ears.here()
+    if ear.unfed:
+        by_hands_step(ear)
     tell_finished(ear)
+    leave_epoch(ear)
     ear.closing = None
+    for other in ear.passes:
+        if other.loader() is loader:
+            other.used = other.batches
     each = Pass(iterator, loader, ear, names.user_frame(frame))
     key = id(iterator)
     ears.passes[key] = each
@@ -136,6 +149,9 @@ def end(each: Pass | None) -> None:
         return
     each.is_exhausted = True
     ear = each.ear
+    if ear.unfed:
+        by_hands_step(ear)
+    each.others = batches_of(ear)
     if each in ear.passes:
         ear.passes.remove(each)
     if each.epoch is not None and each.epoch >= 0:
@@ -146,12 +162,26 @@ def end(each: Pass | None) -> None:
     ear.look_up()
 
 
-def trained(ear: Ear) -> None:
-    """A backward has come: the newest pass is trained on."""
+def by_hands_step(ear: Ear) -> None:
+    from autotrack.integrations.torch import by_hand  # which asks for epochs
+
+    by_hand.catch_up(ear)
+
+
+def trained(ear: Ear, *, has_evaluated: bool) -> None:
+    """A backward has come: the newest pass is trained on, and those that gave a batch beside it since the last one.
+
+    If something was evaluated meanwhile, they may have been part of that, unless they are over the primary loader.
+    """
+    primary = ear.loop.primary() if ear.loop is not None and ear.loop.primary is not None else None
     while ear.passes and ear.passes[-1].has_losses and ear.passes[-1].iterator() is None:
         del ear.passes[-1]  # an evaluation that was left before its end
     if ear.passes:
-        ear.passes[-1].is_trained = True
+        newest = ear.passes[-1]
+        for each in ear.passes:
+            if each is newest or ((not has_evaluated or each.loader() is primary) and is_beside(each, newest)):
+                each.is_trained = True
+            each.used = each.batches
     elif ear.closing is not None:
         each, ear.closing = ear.closing, None
         if not each.has_losses:
@@ -160,18 +190,23 @@ def trained(ear: Ear) -> None:
             ear.is_due = True
 
 
+def is_beside(each: Pass, newest: Pass) -> bool:
+    """Whether a pass gave a batch for the same step as the newest one: after that began, or that is a single batch's (``next(iter(loader))``)."""
+    if each.batches <= each.used or each.has_losses or each.iterator() is None:
+        return False
+    return each.batches > newest.others.get(id(each), 0) or newest.iterator() is None
+
+
 def enter_epoch(ear: Ear, loop: Loop) -> None:
-    """At a step: the pass that it was trained on, if it is new, is an epoch."""
+    """At a step: the passes that it was trained on, if they are new, are epochs; of several that which gave its batch first."""
     if not ear.is_due:
         return
     ear.is_due = False
-    for each in reversed(ear.passes):
-        if each.is_trained:
-            if each.epoch is None:
-                _enter(ear, loop, each)
-            if each.is_exhausted:
-                ear.passes.remove(each)
-            return
+    for each in [each for each in ear.passes if each.is_trained]:
+        if each.epoch is None:
+            _enter(ear, loop, each)
+        if each.is_exhausted:
+            ear.passes.remove(each)
 
 
 def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
@@ -186,7 +221,7 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
             if loop.epochs == 0:
                 describe(loop, loader)
     if loop.open_epoch is not None:  # it was left by a break
-        tell(loop.open_epoch)
+        tell(loop.open_epoch, loop.step - 1, each.began)
     each.epoch, each.loop, each.first_step = loop.epochs, weakref.ref(loop), loop.step
     if loader is not None:
         each.batch_size, each.samples = loader.batch_size, samples_of(loader)
@@ -212,13 +247,29 @@ def tell_finished(ear: Ear) -> None:
         tell(each)
 
 
-def tell(each: Pass) -> None:
+def leave_epoch(ear: Ear) -> None:
+    """Something else begins: an epoch that was left by a break is told."""
+    each = ear.loop.open_epoch if ear.loop is not None else None
+    if each is not None and each.iterator() is None and not each.is_exhausted:
+        tell(each)
+
+
+def evaluated(ear: Ear) -> Pass | None:
+    """The pass that a loss is of which is evaluated now: the newest that is not trained on, or one that is over, until another gives a batch."""
+    each = next((each for each in reversed(ear.passes) if not each.is_trained), None)
+    if each is None and ear.closing is not None and not any(other.batches > ear.closing.others.get(id(other), 0) for other in ear.passes):
+        each = ear.closing
+    return each
+
+
+def tell(each: Pass, step: int | None = None, until: float | None = None) -> None:
     """The times of an epoch, at its last step; once."""
     loop = each.loop() if each.loop is not None else None
     if loop is None or each.epoch is None or each.epoch < 0:
         return
     number, each.epoch = each.epoch, -1
-    took_s, steps = loop.last - each.began, loop.step + 1 - each.first_step
+    step = loop.step if step is None else max(step, each.first_step)
+    took_s, steps = (loop.last if until is None else until) - each.began, step + 1 - each.first_step
     told = {"epoch": float(number), "time/epoch_s": took_s, "time/data_wait_s": each.wait_s}
     if took_s > 0 and steps > 0:
         told["time/step_s"] = took_s / steps
@@ -226,7 +277,7 @@ def tell(each: Pass) -> None:
         if samples:
             told["time/samples_per_s"] = samples / took_s
     loop.infer(*told)  # they rest on where the epoch began and ended
-    loop.say(told, loop.step)
+    loop.say(told, step)
 
 
 def samples_of(loader: Any) -> int | None:

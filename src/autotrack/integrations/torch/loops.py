@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autotrack.integrations.torch.optimizers import Stepper
 
 PROBATION = 16  # steps for which a loop of another optimizer is held back
+Said = tuple[str | None, bool, str | None]  # of a loss: its variable, whether it is a part of a sum, the data set
 MOST_DESCRIBED = 20  # optimizers, and models, of one loop
 INFERRED = "autotrack.inferred"  # the tag that lists what was concluded, not told: in words, and series by their names
 
@@ -74,7 +75,7 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
-        self.callers: dict[Key, tuple[str | None, list[CodeType]]] = {}  # of evaluations: what they say of the data set
+        self.callers: dict[Key, tuple[Said, list[CodeType]]] = {}  # of evaluations: what they say of a loss
         self.evaluated: dict[str, tuple[int, tuple[Any, ...]]] = {}  # by series: at which step, and on what
         self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not
@@ -206,10 +207,11 @@ class Loop:
 
     def announce(self) -> None:
         """Open its run, and tell what was held back."""
+        if self.fit is None and self.before is not None and self.before.fit is None:
+            self.before.end()  # what is held back before it is no part of another one either; it may end this one
         if self.fit is not None:
             return
-        name = next((type(model).__name__ for ref in self.models if (model := ref()) is not None), "torch")
-        self.fit = fit = integration.begin(name, started=self.first, site=self.site)
+        self.fit = fit = integration.begin(self.params.get("model") or "torch", started=self.first, site=self.site)
         fit.at_end(self.last_words)
         fit.params(self.params)
         self.inferred = {"runs": None, **self.inferred}

@@ -11,6 +11,7 @@ import ast
 import dis
 import itertools
 import linecache
+import re
 import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType
@@ -22,6 +23,11 @@ SAME = frozenset({"mean", "sum", "float", "double", "half", "to", "cpu", "cuda",
 OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange", "track", "iter", "zip", "list", "next", "islice", "cycle"})
 MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
 SEVERAL = "several"  # data sets, of which nobody can tell which it is
+SPLITS = {  # the words for each
+    "val": frozenset({"val", "valid", "validation", "dev", "holdout"}),
+    "test": frozenset({"test", "testing"}),
+    "train": frozenset({"train", "training"}),
+}
 LOSSES = ("loss", "err", "cost", "objective")
 
 
@@ -74,7 +80,7 @@ def argument(call: ast.Call, code: CodeType, name: str) -> ast.expr | None:
     names = code.co_varnames[: code.co_argcount]
     if name not in names:
         return None
-    is_bound = bool(names) and names[0] in ("self", "cls") and isinstance(call.func, ast.Attribute)
+    is_bound = names[0] in ("self", "cls") and not (call.args and label(call.args[0]) == names[0])  # as in Base.step(self, loss)
     position = names.index(name) - is_bound
     return call.args[position] if 0 <= position < len(call.args) else None
 
@@ -173,47 +179,95 @@ def loaded_before(code: CodeType, instruction: int) -> str | None:
 
 
 def following(code: CodeType, instruction: int) -> Iterator[dis.Instruction]:
-    """What is done after an instruction, as far as there is no branch."""
+    """What is done after an instruction, as far as there is no branch; a return is the last of it."""
     for each in dis.get_instructions(code):
         if each.offset <= instruction or each.opname in ("CACHE", "PRECALL", "EXTENDED_ARG"):
             continue
-        if "JUMP" in each.opname or each.opname.startswith(("RETURN", "FOR_ITER", "YIELD")):
+        if "JUMP" in each.opname or each.opname.startswith(("FOR_ITER", "YIELD")):
             return
         yield each
+        if each.opname.startswith("RETURN"):
+            return
 
 
-def stored_as(frame: FrameType) -> tuple[str | None, bool]:
-    """The variable that receives what is computed at a frame's instruction, and whether something else is added before.
+def stored_as(frames: list[FrameType]) -> tuple[str | None, bool]:
+    """The variable, or the key, that receives what is computed in the first of the user's frames, and whether something else is added before.
 
-    ``val_loss += criterion(y, t).item()`` is ``("val_loss", False)``; ``loss = bce(y, t) + kl`` is ``("loss", True)``.
+    ``val_loss += criterion(y, t).item()`` is ``("val_loss", False)``; ``loss = bce(y, t) + kl`` is ``("loss", True)``; what a function
+    returns as it is, is its caller's.
     """
     is_sum = False
+    for frame in frames:
+        variable, is_added, is_returned = _stored(frame)
+        is_sum = is_sum or is_added
+        if not is_returned:
+            return variable, is_sum
+    return None, is_sum
+
+
+def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
+    """The same of one frame; and whether it is returned instead."""
+    is_sum, is_part, before = False, False, None
     for number, each in enumerate(following(frame.f_code, frame.f_lasti)):
         if number > 24:
             break
         if each.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (each.opname == "BINARY_OP" and each.argrepr in ("+", "-")):
             is_sum = True
         if each.opname in ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR") and isinstance(each.argval, str):
-            return each.argval, is_sum
+            return each.argval, is_sum, False
+        if each.opname == "STORE_SUBSCR" and before is not None and before.opname == "LOAD_CONST" and isinstance(before.argval, str):
+            return before.argval, is_sum, False
+        if each.opname == "RETURN_VALUE":
+            return None, is_sum, not is_part
         if each.opname in ("POP_TOP", "STORE_SUBSCR"):
             break
-    return None, is_sum
+        is_part = is_part or each.opname.startswith("BUILD_")
+        before = each
+    return None, is_sum, False
 
 
-def split_at(frames: list[FrameType]) -> str | None:
-    """The data set that the calls say by a text in them (``loss_of("val")``), from the innermost outward; or that they are of several in turn."""
-    for frame in frames:
-        if is_librarys(frame):
-            continue
-        if is_in_a_round_of_splits(frame.f_code, frame.f_lasti):
-            return SEVERAL
-        node = expression(frame.f_code, frame.f_lasti)
-        if isinstance(node, ast.Call):
-            given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            said = split_of(*(each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)))
-            if said is not None:
-                return said
-    return None
+def split_at(frames: list[FrameType], variable: str | None) -> str | None:
+    """The data set that a loss without a loader is of, as its variable says, else the line that called for it, else the function.
+
+    Or that it is of several in turn, else what a text in the calls further out says; ``frames`` are the user's, the innermost first.
+    """
+    said = split_of(variable)
+    if said is None and len(frames) > 1:
+        said = split_of(stored_as(frames[1:2])[0]) or split_given(frames[1])
+    if said is None and any(is_in_a_round_of_splits(frame.f_code, frame.f_lasti) for frame in frames):
+        return SEVERAL
+    if said is None:
+        said = split_of(function_of(frames[0]))
+    return said or next((said for frame in frames if (said := split_given(frame, texts_alone=True)) is not None), None)
+
+
+def split_given(frame: FrameType, *, texts_alone: bool = False) -> str | None:
+    """The data set that a call in a frame speaks of in what it gives, ``loss_of("val")`` or ``loss_of(x_test)``; None if of several."""
+    node = expression(frame.f_code, frame.f_lasti)
+    if not isinstance(node, ast.Call):
+        return None
+    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    said = split_of(*(each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)))
+    if said is not None or texts_alone:
+        return said
+    told = {split for each in given for split, marks in SPLITS.items() if marks.intersection(words_of(label(each) or ""))}
+    return told.pop() if len(told) == 1 else None
+
+
+def function_of(frame: FrameType) -> str:
+    return said_by_function(frame.f_code.co_name)
+
+
+def said_by_function(name: str | None) -> str:
+    """What a function's name may say of the data set: one that trains evaluates others, unless it is the loss itself."""
+    if name is None or name == "<module>" or ("train" in name and not is_loss(name) and "eval" not in name):
+        return ""
+    return name.replace("eval", "val")
+
+
+def words_of(name: str) -> list[str]:
+    """``running_vLoss2`` is ``running``, ``v``, ``loss``, ``2``."""
+    return re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
 
 
 def is_in_a_round_of_splits(code: CodeType, instruction: int) -> bool:

@@ -51,7 +51,7 @@ def count(ear: Ear, stepper: Stepper, optimizer: Any, args: tuple[Any, ...], kwa
         quicken(ear, loop, stepper, optimizer, has_closure)
         pending.clear()
     if ear.norms:
-        _tell_norms(ear, loop)
+        tell_norms(ear, loop)
     note_learning_rates(loop, stepper, optimizer)
     loop.newest = stepper
     stepper.note_version(loop.step)
@@ -200,7 +200,7 @@ def tell_later(loop: Loop, key: str, value: Any, step: int, at: float) -> None:
         loop.say({key: value}, step, at)
 
 
-def _tell_norms(ear: Ear, loop: Loop) -> None:
+def tell_norms(ear: Ear, loop: Loop) -> None:
     """The norms of gradients that were clipped since the last step; where there are several, the first and the others apart."""
     norms, ear.norms = ear.norms, []
     for value in norms[:4]:
