@@ -29,6 +29,7 @@ TENSOR_BACKWARD = Tensor.backward.__code__
 OPTIMIZER = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
 MOST_PENDING = 10_000
 MOST_FRAMES = 50
+MOST_FACTORS = 4  # of a loss, that are looked at
 BACKWARD = "listening to backward"
 STEP = "listening to an optimizer's step"
 
@@ -102,7 +103,7 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
     if not place.accumulates and any(each is place for each, _ in ear.pending):
         place.accumulates = ear.accumulates = ear.is_careful = True
     if place.accumulates:
-        place.divisors.append(divisor_of(root))
+        place.divisors.append(divisor_of(root, is_scaled=ear.scaled is not None and ear.scaled[0] is root))
     if ear.pending:
         ear.look_up()
     elif ear.is_careful and not place.accumulates:
@@ -129,22 +130,34 @@ def is_in_a_step(frame: Any) -> bool:
     return False
 
 
-def divisor_of(root: Any) -> float:
+def divisor_of(root: Any, *, is_scaled: bool) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
-    Read from the graph: ``DivBackward0``, or a product with the number's inverse.
+    Read from the graph: ``DivBackward0``, or a product with the number's inverse; before a scaler's factor, and before a division by one.
     """
     node = root.grad_fn
-    name = node.name() if node is not None else ""
-    if name not in ("DivBackward0", "MulBackward0"):
-        return 1.0
-    other = getattr(node, "_saved_other", None)
-    if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
-        return 1.0
-    value = float(other.item())
-    if name == "MulBackward0":
-        value = 1 / value if value else 0.0
-    return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
+    if is_scaled and node is not None:
+        node = following(node)
+    for _ in range(MOST_FACTORS):
+        name = node.name() if node is not None else ""
+        if name not in ("DivBackward0", "MulBackward0"):
+            break
+        other = getattr(node, "_saved_other", None)
+        if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
+            break
+        value = float(other.item())
+        if value == 1.0:
+            node = following(node)
+            continue
+        if name == "MulBackward0":
+            value = 1 / value if value else 0.0
+        return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
+    return 1.0
+
+
+def following(node: Any) -> Any:
+    """What a node of a graph was computed of first."""
+    return node.next_functions[0][0] if node.next_functions else None
 
 
 def hear(ear: Ear, root: Any, frame: Any, inputs: Any) -> None:
@@ -163,7 +176,7 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
     ear.gather()
     if ear.is_evaluating:
         evaluation.end(ear, root)
-    loaders.finish_epoch(ear)
+    loaders.finish_epoch(ear, at_a_loss=True)
     if ear.scaled is not None:
         scaled, own = ear.scaled
         ear.scaled = None

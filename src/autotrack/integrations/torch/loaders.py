@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils.data import dataloader
+from torch.utils.data import BatchSampler, dataloader
 
 from autotrack.guard import failed, guard
 from autotrack.instrument import current_fit
@@ -34,7 +34,7 @@ class Pass:
     """One iteration over a DataLoader."""
 
     __slots__ = (
-        "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
+        "batch_size", "batches", "began", "ear", "epoch", "fetches_ahead", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
         "iterator", "loader", "loop", "name", "place", "samples", "wait_s",
     )  # fmt: skip
 
@@ -50,6 +50,7 @@ class Pass:
         self.wait_s = 0.0
         self.is_trained = False  # a backward came since its newest batch
         self.is_exhausted = False
+        self.fetches_ahead = False  # a batch, before the last one is trained on: the last one comes after the end
         self.has_losses = False  # it was evaluated on
         self.epoch: int | None = None  # -1: a second loader of the same steps
         self.first_step = 0
@@ -148,7 +149,10 @@ def trained(ear: Ear) -> None:
     while ear.passes and ear.passes[-1].has_losses and ear.passes[-1].iterator() is None:
         del ear.passes[-1]  # an evaluation that was left before its end
     if ear.passes:
-        ear.passes[-1].is_trained = True
+        each = ear.passes[-1]
+        if not each.is_trained:
+            each.is_trained = True
+            each.fetches_ahead = each.batches == 2
     elif ear.closing is not None:
         each, ear.closing = ear.closing, None
         if not each.has_losses:
@@ -186,7 +190,7 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
         tell(loop.open_epoch)
     each.epoch, each.loop, each.first_step = loop.epochs, weakref.ref(loop), loop.step
     if loader is not None:
-        each.batch_size, each.samples = loader.batch_size, samples_of(loader)
+        each.batch_size, each.samples = batches_of(loader).batch_size, samples_of(loader)
     loop.epochs += 1
     loop.infer("epochs")
     loop.open_epoch = each
@@ -194,9 +198,13 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
         ear.finished = each
 
 
-def finish_epoch(ear: Ear) -> None:
-    """The next thing begins: an epoch that is over is told."""
-    each, ear.finished = ear.finished, None
+def finish_epoch(ear: Ear, *, at_a_loss: bool = False) -> None:
+    """The next thing begins: an epoch that is over is told. The loss of its last batch, if that was fetched ahead, is a part of it."""
+    each = ear.finished
+    if each is not None and at_a_loss and each.fetches_ahead:
+        each.fetches_ahead = False
+        return
+    ear.finished = None
     if each is not None:
         tell(each)
 
@@ -218,22 +226,32 @@ def tell(each: Pass) -> None:
     loop.say(told, loop.step)
 
 
+def batches_of(loader: Any) -> Any:
+    """What says its batch size, sampler and whether an incomplete batch is dropped: the loader itself, or torch's own sampler of batches."""
+    batches = loader.batch_sampler
+    return batches if loader.batch_size is None and type(batches) is BatchSampler else loader
+
+
 def samples_of(loader: Any) -> int | None:
     """How many samples a whole pass gives, where torch's own samplers know it: others are not asked."""
-    if type(loader.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(loader.sampler).__module__ != SAMPLERS:
+    batches = batches_of(loader)
+    if batches.batch_size is None and loader.batch_sampler is not None:
+        return None  # a sampler of batches of the user's
+    if type(batches.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(batches.sampler).__module__ != SAMPLERS:
         return None
-    count, size = len(loader.sampler), loader.batch_size
-    return count - count % size if loader.drop_last and size else count
+    count, size = len(batches.sampler), batches.batch_size
+    return count - count % size if batches.drop_last and size else count
 
 
 def describe(loop: Loop, loader: Any) -> None:
     """What a loader was told, and how many samples it goes over, where its sampler is torch's own and knows it."""
-    sampler = loader.sampler
+    batches = batches_of(loader)
+    is_of_batches = batches.batch_size is None and loader.batch_sampler is not None  # a sampler of the user's: what the loader has is unused
     told = {
-        "loader.batch_size": loader.batch_size,
+        "loader.batch_size": batches.batch_size,
         "loader.workers": loader.num_workers,
-        "loader.drop_last": loader.drop_last,
-        "loader.sampler": type(sampler).__name__,
+        "loader.drop_last": None if is_of_batches else batches.drop_last,
+        "loader.sampler": type(loader.batch_sampler if is_of_batches else batches.sampler).__name__,
     }
     loop.tell({name: value for name, value in told.items() if value is not None})
     facts: dict[str, Any] = {"type": type(loader.dataset).__name__}
