@@ -191,6 +191,23 @@ def test_an_epoch_whose_batches_are_fetched_ahead_ends_with_its_last_step(observ
     assert told == {"batch_size": 48, "sampler": "RandomSampler", "samples": 128, "drop_last": False}
 
 
+def test_a_model_that_fabric_wraps_goes_by_its_own_class(observed):
+    fabric = pytest.importorskip("lightning.fabric").Fabric(accelerator="cpu", devices=1)
+    model = mlp()
+    model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    batches = fabric.setup_dataloaders(DataLoader(DS, 64))
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        fabric.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    (run,) = finished(observed)
+    assert (run.name, run.params["model"], run.params["model.wrapper"]) == ("Sequential-1", "Sequential", "_FabricModule")
+    assert points(run, "train/loss") == losses
+
+
 class Pairs(torch.utils.data.Sampler):
     def __iter__(self):
         return iter([[0, 1], [2, 3]])

@@ -99,11 +99,15 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         ear.pending.clear()  # attacks, a first pass
     elif len(ear.pending) > MOST_PENDING:
         del ear.pending[:-1]  # nobody steps
-    place = ears.places.at(frame.f_back if frame.f_code is TENSOR_BACKWARD else frame)
+    frame = frame.f_back if frame.f_code is TENSOR_BACKWARD else frame
+    place = ears.places.at(frame)
     if not place.accumulates and any(each is place for each, _ in ear.pending):
-        place.accumulates = ear.accumulates = ear.is_careful = True
+        if ears.places.tell_apart(place, frame):
+            place = ears.places.at(frame)
+        else:
+            place.accumulates = ear.accumulates = ear.is_careful = True
     if place.accumulates:
-        place.divisors.append(divisor_of(root, is_scaled=ear.scaled is not None and ear.scaled[0] is root))
+        place.divisors.append(divisor_of(root, ear))
     if ear.pending:
         ear.look_up()
     elif ear.is_careful and not place.accumulates:
@@ -130,13 +134,13 @@ def is_in_a_step(frame: Any) -> bool:
     return False
 
 
-def divisor_of(root: Any, *, is_scaled: bool) -> float:
+def divisor_of(root: Any, ear: Ear) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
     Read from the graph: ``DivBackward0``, or a product with the number's inverse; before a scaler's factor, and before a division by one.
     """
     node = root.grad_fn
-    if is_scaled and node is not None:
+    if node is not None and ear.scaled is not None and ear.scaled[0] is root:
         node = following(node)
     for _ in range(MOST_FACTORS):
         name = node.name() if node is not None else ""
