@@ -191,7 +191,8 @@ def test_an_epoch_whose_batches_are_fetched_ahead_ends_with_its_last_step(observ
     assert told == {"batch_size": 48, "sampler": "RandomSampler", "samples": 128, "drop_last": False}
 
 
-def test_a_model_that_fabric_wraps_goes_by_its_own_class(observed):
+def test_a_model_that_fabric_wraps_goes_by_its_own_class(observed, monkeypatch):
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # Fabric sets it itself, and leaves it
     fabric = pytest.importorskip("lightning.fabric").Fabric(accelerator="cpu", devices=1)
     model = mlp()
     model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
