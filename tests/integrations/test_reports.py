@@ -71,3 +71,56 @@ def test_what_goes_to_tensorboard_is_taken_along(observed, module, tmp_path):
     assert [run.metrics["accuracy/train"], run.metrics["accuracy/val"], run.metrics["hparam/accuracy"]] == [0.5, 0.25, 0.5]
     assert run.params == {"hparams.lr": 0.1, "hparams.bn": True}
     assert not {"early", "theirs"} & set(run.statistics)
+
+
+@pytest.mark.parametrize("module", writers())
+def test_what_goes_to_tensorboard_before_a_training_is_the_trainings(observed, module, tmp_path):
+    torch = pytest.importorskip("torch")
+    writer = pytest.importorskip(module).SummaryWriter(str(tmp_path))
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    told = torch.tensor(7.0)
+    writer.add_scalar("reward", told, 100)
+    told += 1  # it is what it was
+    writer.add_scalars("before", {"train": 0.5, "val": 0.25}, 0)
+    writer.add_scalar("lr", 0.1, 0)
+    for step in range(3):
+        loss = model(torch.ones(4, 2)).square().mean()
+        loss.backward()
+        writer.add_scalar("loss", loss.item(), step)
+        optimizer.step()
+    writer.close()
+    loader.disable()
+    run = observed.run()
+    assert [run.history("reward").steps.tolist(), run.history("reward").values.tolist()] == [[100], [7.0]]
+    assert [run.metrics["before/train"], run.metrics["before/val"]] == [0.5, 0.25]
+    assert run.history("loss").steps.tolist() == [0, 1, 2]
+    assert [len(run.history("lr")), len(run.history("tensorboard/lr"))] == [1, 1]
+
+
+def test_what_is_evaluated_and_reported_under_one_name_is_two_curves(observed, tmp_path):
+    torch = pytest.importorskip("torch")
+    writer = pytest.importorskip("tensorboardX").SummaryWriter(str(tmp_path))
+    batches = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(8, 2), torch.ones(8, 1)), batch_size=4)
+    model, criterion = torch.nn.Linear(2, 1), torch.nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    evaluated = []
+    for epoch in range(2):
+        for x, y in batches:
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            optimizer.step()
+        writer.add_scalar("epoch", epoch, epoch)
+        model.eval()
+        with torch.no_grad():
+            val_loss = criterion(model(torch.ones(4, 2)), torch.zeros(4, 1)).item()
+        model.train()
+        writer.add_scalar("val/loss", val_loss, epoch)
+        evaluated.append(val_loss)
+    writer.close()
+    loader.disable()
+    run = observed.run()
+    assert [run.history("val/loss").steps.tolist(), run.history("val/loss").values.tolist()] == [[1, 3], evaluated]
+    assert run.history("tensorboard/val/loss").steps.tolist() == [0, 1]
+    assert run.history("epoch").steps.tolist() == [1, 3]
+    assert run.history("tensorboard/epoch").steps.tolist() == [0, 1]

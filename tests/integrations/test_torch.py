@@ -184,6 +184,103 @@ def test_a_loss_that_was_multiplied_back_is_marked_as_concluded(observed, divide
     assert run.inferred == ({"train/loss"} if divided else set())
 
 
+@pytest.mark.parametrize("between", ["nothing", "a division by one", "a scale", "both"])
+def test_a_division_is_seen_below_what_is_done_to_the_loss_after_it(observed, between):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", enabled=between in ("a scale", "both"))
+    means, losses = [], []
+    for number in range(8):
+        loss = F.cross_entropy(model(X[:8] * number), Y[:8])
+        losses.append(loss.item())
+        loss = loss / 2
+        if between in ("a division by one", "both"):
+            loss = loss / 1
+        scaler.scale(loss).backward()
+        if number % 2:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+            means.append(sum(losses[-2:]) / 2)
+    (run,) = finished(observed)
+    assert points(run, "train/loss") == pytest.approx(means)
+
+
+def ahead(batches):
+    """Gives a batch when the next one is there, as wrappers do that move batches to a device meanwhile."""
+    batches = iter(batches)
+    batch = next(batches)
+    for following in batches:
+        yield batch
+        batch = following
+    yield batch
+
+
+def test_an_epoch_whose_batches_are_fetched_ahead_ends_with_its_last_step(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = DataLoader(DS, batch_sampler=torch.utils.data.BatchSampler(torch.utils.data.RandomSampler(DS), 48, drop_last=False))
+    for _ in range(3):
+        for x, y in ahead(batches):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    (run,) = finished(observed)
+    assert run.history("epoch").steps.tolist() == [2, 5, 8]
+    assert len(run.history("time/samples_per_s")) == 3
+    told = {name: run.params.get(f"loader.{name}") for name in ("batch_size", "sampler", "samples", "drop_last")}
+    assert told == {"batch_size": 48, "sampler": "RandomSampler", "samples": 128, "drop_last": False}
+
+
+def test_a_model_that_fabric_wraps_goes_by_its_own_class(observed, monkeypatch):
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # Fabric sets it itself, and leaves it
+    fabric = pytest.importorskip("lightning.fabric").Fabric(accelerator="cpu", devices=1)
+    model = mlp()
+    model, optimizer = fabric.setup(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    batches = fabric.setup_dataloaders(DataLoader(DS, 64))
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        fabric.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    (run,) = finished(observed)
+    assert (run.name, run.params["model"], run.params["model.wrapper"]) == ("Sequential-1", "Sequential", "_FabricModule")
+    assert points(run, "train/loss") == losses
+
+
+class Pairs(torch.utils.data.Sampler):
+    def __iter__(self):
+        return iter([[0, 1], [2, 3]])
+
+
+def test_a_sampler_of_batches_of_the_users_is_told_by_its_name(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = DataLoader(DS, batch_sampler=Pairs())
+    for x, y in batches:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    (run,) = finished(observed)
+    assert {name: value for name, value in run.params.items() if name.startswith("loader.")} == {"loader.workers": 0, "loader.sampler": "Pairs"}
+    assert "time/samples_per_s" not in run.statistics
+
+
+def test_a_rate_is_the_users_though_a_warm_up_begins_with_less(observed):
+    model = mlp()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    warm_up = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 4))
+    for _ in range(3):
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        warm_up.step()
+    (run,) = finished(observed)
+    assert run.params["optimizer.lr"] == 0.1
+    assert "optimizer.initial_lr" not in run.params
+    assert points(run, "lr") == [0.0, 0.025, 0.05]
+
+
 def test_a_loss_without_its_step_is_not_told_of_a_fit_that_steps_later(observed):
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -1,16 +1,56 @@
 """What a program reports to TensorBoard by itself: taken along under its names, at its steps.
 
-It goes where the user's own ``autotrack.log`` would go, but opens no run. Inside a framework's fit it is the framework that
-reports, and its integration knows it first hand; a fit that only stays current is around a loop of the user's own.
+It goes where the user's own ``autotrack.log`` would go, but opens no run: before the first one it waits for the training that
+comes (``tell_early``). Inside a framework's fit it is the framework that reports, and its integration knows it first hand; a fit that
+only stays current is around a loop of the user's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from time import time
 from typing import Any
 
-from autotrack.instrument.fits import current_fit, users_fit
+from autotrack.guard import guard
+from autotrack.instrument.fits import Fit, current_fit, users_fit
 from autotrack.instrument.integration import Integration
+from autotrack.recording import runs
+
+MOST_EARLY = 20_000  # reports of a thread that wait
+
+_early: dict[int, deque[Callable[[Fit], None]]] = {}  # by thread
+
+
+def tell_early(fit: Fit) -> None:
+    """Tell a training what this thread has reported while there was no run; nothing if that is the user's own, which he opened later."""
+    waiting = _early.pop(threading.get_ident(), ())
+    if fit.own_run is None:
+        return
+    for report in waiting:
+        with guard("telling what was reported before the training"):
+            report(fit)
+
+
+def forget_early() -> None:
+    """What waits is told to nobody."""
+    _early.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_early)
+
+
+def tell(report: Callable[[Fit], None]) -> None:
+    """Tell it to the run that the user's own ``autotrack.log`` would mean; while there is none it waits."""
+    if not is_users():
+        return
+    if runs.run_to_join() is not None:
+        report(users_fit())
+    else:
+        _early.setdefault(threading.get_ident(), deque(maxlen=MOST_EARLY)).append(report)
 
 
 def watch_writer(integration: Integration, owner: str) -> None:
@@ -18,13 +58,17 @@ def watch_writer(integration: Integration, owner: str) -> None:
     counts: dict[str, int] = {}
 
     def log(metrics: Mapping[str, Any], step: Any) -> None:
-        if not is_users():
-            return
-        fit = users_fit()
+        at = time()
+        points = {}
         for tag, value in metrics.items():
             counted = counts[tag] = counts.get(tag, -1) + 1
-            name = f"tensorboard/{tag}" if fit.is_claimed(tag) else tag
-            fit.log({name: value}, step=counted if step is None else int(step))
+            points[tag] = value.item() if hasattr(value, "item") else value, counted if step is None else int(step)
+
+        def report(fit: Fit) -> None:
+            for tag, (value, step) in points.items():
+                fit.log({f"tensorboard/{tag}" if fit.is_claimed(tag) else tag: value}, step=step, at=at)
+
+        tell(report)
 
     @integration.watch(f"{owner}.add_scalar")
     def add_scalar(_writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -41,10 +85,16 @@ def watch_writer(integration: Integration, owner: str) -> None:
     @integration.watch(f"{owner}.add_hparams")
     def add_hparams(_writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         values, metrics, _ = told(args, kwargs, "hparam_dict", "metric_dict", "")
-        if is_users() and isinstance(values, Mapping):
-            users_fit().params(values, under="hparams")
-            if isinstance(metrics, Mapping):
-                users_fit().summary({str(name): value for name, value in metrics.items() if isinstance(value, int | float)})
+        if not isinstance(values, Mapping):
+            return
+        params = dict(values)
+        summary = {str(name): value for name, value in (metrics if isinstance(metrics, Mapping) else {}).items() if isinstance(value, int | float)}
+
+        def report(fit: Fit) -> None:
+            fit.params(params, under="hparams")
+            fit.summary(summary)
+
+        tell(report)
 
 
 def is_users() -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from autotrack.instrument import before_exit
+from autotrack.instrument import before_exit, reports
 from autotrack.integrations.torch.places import Place, Places
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class Ears:
                 loop = before
         self.stepped_inside.clear()
         self.born.clear()
+        reports.forget_early()
 
     def forget(self) -> None:
         """Begin with nothing."""

@@ -227,7 +227,12 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
     if evaluation is None or evaluation.group != group:
         tell(loop)
         evaluation = loop.evaluation = Evaluation(group, loop.step, each)
-    part = evaluation.parts.setdefault((name, *key_of(user, 1)), Part(split, name, variable, is_summand=is_summand))
+    place = name, *key_of(user, 1)
+    part = evaluation.parts.get(place)
+    if part is None:
+        part = evaluation.parts[place] = Part(split, name, variable, is_summand=is_summand)
+        if loop.fit is not None:
+            loop.fit.claim((f"{split}/loss", f"{split}/{name}"))  # it is told later, and what the user reports of it meanwhile is his own
     return part.values
 
 

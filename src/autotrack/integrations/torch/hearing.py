@@ -29,6 +29,7 @@ TENSOR_BACKWARD = Tensor.backward.__code__
 OPTIMIZER = torch.optim.Optimizer.profile_hook_step.__code__.co_filename
 MOST_PENDING = 10_000
 MOST_FRAMES = 50
+MOST_FACTORS = 4  # of a loss, that are looked at
 BACKWARD = "listening to backward"
 STEP = "listening to an optimizer's step"
 
@@ -94,12 +95,15 @@ def look_ahead(ear: Ear, root: Any, frame: Any) -> None:
         ear.pending.clear()  # attacks, a first pass
     elif len(ear.pending) > MOST_PENDING:
         del ear.pending[:-1]  # nobody steps
-    place = ears.places.at(frame.f_back if frame.f_code is TENSOR_BACKWARD else frame)
+    frame = frame.f_back if frame.f_code is TENSOR_BACKWARD else frame
+    place = ears.places.at(frame)
     if not place.accumulates and any(each is place for each, _ in ear.pending):
-        place.accumulates = ear.accumulates = ear.is_careful = True
+        if ears.places.tell_apart(place, frame):
+            place = ears.places.at(frame)
+        else:
+            place.accumulates = ear.accumulates = ear.is_careful = True
     if place.accumulates:
-        is_scaled = ear.scaled is not None and ear.scaled[0] is root
-        place.divisors.append(divisor_of(root.grad_fn.next_functions[0][0] if is_scaled and root.grad_fn is not None else root.grad_fn))
+        place.divisors.append(divisor_of(root, ear))
     if ear.pending:
         ear.look_up()
     elif ear.is_careful and not place.accumulates:
@@ -126,18 +130,31 @@ def is_in_a_step(frame: Any) -> bool:
     return False
 
 
-def divisor_of(node: Any) -> float:
+def divisor_of(root: Any, ear: Ear) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
-    Read from the graph of the loss. A product is none: ``(real + fake) * 0.5``, twice for a step, is as it is.
+    Read from the graph, before a scaler's factor and before divisions by one. A product is none: ``(real + fake) * 0.5``, twice for a step,
+    is as it is.
     """
-    if node is None or node.name() != "DivBackward0":
-        return 1.0
-    other = getattr(node, "_saved_other", None)
-    if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
-        return 1.0
-    value = float(other.item())
-    return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
+    node = root.grad_fn
+    if node is not None and ear.scaled is not None and ear.scaled[0] is root:
+        node = following(node)
+    for _ in range(MOST_FACTORS):
+        if node is None or node.name() != "DivBackward0":
+            break
+        other = getattr(node, "_saved_other", None)
+        if not isinstance(other, Tensor) or not other.is_cpu or other.numel() != 1 or other.is_complex():
+            break
+        value = float(other.item())
+        if value != 1.0:
+            return float(round(value)) if value > 1.5 and abs(value - round(value)) < 1e-4 * value else 1.0
+        node = following(node)
+    return 1.0
+
+
+def following(node: Any) -> Any:
+    """What a node of a graph was computed of first."""
+    return node.next_functions[0][0] if node.next_functions else None
 
 
 def hear(ear: Ear, root: Any, frame: Any, inputs: Any) -> None:
@@ -157,7 +174,7 @@ def take(ear: Ear, root: Any, frame: Any) -> None:
     has_evaluated = ear.is_evaluating
     if has_evaluated:
         evaluation.end(ear, root)
-    loaders.finish_epoch(ear)
+    loaders.finish_epoch(ear, at_a_loss=True)
     if ear.scaled is not None:
         scaled, own = ear.scaled
         ear.scaled = None

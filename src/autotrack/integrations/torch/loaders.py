@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch.utils.data import dataloader
+from torch.utils.data import BatchSampler, dataloader
 
 from autotrack.guard import failed, guard
 from autotrack.instrument import current_fit
@@ -34,7 +34,7 @@ class Pass:
     """One iteration over a DataLoader."""
 
     __slots__ = (
-        "batch_size", "batches", "began", "ear", "epoch", "first_step", "function", "has_losses", "is_ahead", "is_exhausted", "is_trained",
+        "batch_size", "batches", "began", "ear", "epoch", "fetches_ahead", "first_step", "function", "has_losses", "is_exhausted", "is_trained",
         "iterator", "loader", "loop", "name", "others", "place", "samples", "used", "wait_s",
     )  # fmt: skip
 
@@ -49,10 +49,10 @@ class Pass:
         self.batches = 0
         self.wait_s = 0.0
         self.used = 0  # batches, of which is known whether a backward came after them
-        self.others = batches_of(ear)  # that other passes had given when it began; once it is exhausted, when it was
+        self.others = batches_given(ear)  # that other passes had given when it began; once it is exhausted, when it was
         self.is_trained = False  # a backward came after a batch of it
         self.is_exhausted = False
-        self.is_ahead = False  # it was exhausted one step before the last: its batches are fetched ahead
+        self.fetches_ahead = False  # a batch, before the last one is trained on: the last one comes after the end
         self.has_losses = False  # it was evaluated on
         self.epoch: int | None = None  # -1: a second loader of the same steps
         self.first_step = 0
@@ -61,7 +61,7 @@ class Pass:
         self.loop: weakref.ref[Loop] | None = None
 
 
-def batches_of(ear: Ear) -> dict[int, int]:
+def batches_given(ear: Ear) -> dict[int, int]:
     """How many batches each pass has given."""
     return {id(each): each.batches for each in ear.passes}
 
@@ -114,7 +114,7 @@ def begin(iterator: Any, loader: Any, frame: FrameType | None) -> None:
     ear = ears.here()
     if ear.unfed:
         by_hands_step(ear)
-    tell_finished(ear)
+    finish_epoch(ear)
     leave_epoch(ear)
     ear.closing = None
     for other in ear.passes:
@@ -151,12 +151,10 @@ def end(each: Pass | None) -> None:
     ear = each.ear
     if ear.unfed:
         by_hands_step(ear)
-    each.others = batches_of(ear)
+    each.others = batches_given(ear)
     if each in ear.passes:
         ear.passes.remove(each)
     if each.epoch is not None and each.epoch >= 0:
-        loop = each.loop() if each.loop is not None else None
-        each.is_ahead = loop is not None and loop.step + 1 - each.first_step == each.batches - 1
         ear.finished = each
     ear.closing = None if each.is_trained else each
     ear.look_up()
@@ -180,6 +178,8 @@ def trained(ear: Ear, *, has_evaluated: bool) -> None:
         newest = ear.passes[-1]
         for each in ear.passes:
             if each is newest or ((not has_evaluated or each.loader() is primary) and is_beside(each, newest)):
+                if not each.is_trained:
+                    each.fetches_ahead = each.batches == 2
                 each.is_trained = True
             each.used = each.batches
     elif ear.closing is not None:
@@ -224,7 +224,7 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
         tell(loop.open_epoch, loop.step - 1, each.began)
     each.epoch, each.loop, each.first_step = loop.epochs, weakref.ref(loop), loop.step
     if loader is not None:
-        each.batch_size, each.samples = loader.batch_size, samples_of(loader)
+        each.batch_size, each.samples = batches_of(loader).batch_size, samples_of(loader)
     loop.epochs += 1
     loop.infer("epochs")
     loop.open_epoch = each
@@ -232,17 +232,13 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
         ear.finished = each
 
 
-def finish_epoch(ear: Ear) -> None:
-    """A loss comes after a pass: an epoch that is over is told. One that lacks a step, with no other pass begun, gets it now."""
-    if ear.finished is not None and ear.finished.is_ahead:
-        ear.finished.is_ahead = False
+def finish_epoch(ear: Ear, *, at_a_loss: bool = False) -> None:
+    """The next thing begins: an epoch that is over is told. The loss of its last batch, if that was fetched ahead, is a part of it."""
+    each = ear.finished
+    if each is not None and at_a_loss and each.fetches_ahead:
+        each.fetches_ahead = False
         return
-    tell_finished(ear)
-
-
-def tell_finished(ear: Ear) -> None:
-    """The next thing begins: an epoch that is over is told."""
-    each, ear.finished = ear.finished, None
+    ear.finished = None
     if each is not None:
         tell(each)
 
@@ -280,22 +276,32 @@ def tell(each: Pass, step: int | None = None, until: float | None = None) -> Non
     loop.say(told, step)
 
 
+def batches_of(loader: Any) -> Any:
+    """What says its batch size, sampler and whether an incomplete batch is dropped: the loader itself, or torch's own sampler of batches."""
+    batches = loader.batch_sampler
+    return batches if loader.batch_size is None and type(batches) is BatchSampler else loader
+
+
 def samples_of(loader: Any) -> int | None:
     """How many samples a whole pass gives, where torch's own samplers know it: others are not asked."""
-    if type(loader.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(loader.sampler).__module__ != SAMPLERS:
+    batches = batches_of(loader)
+    if batches.batch_size is None and loader.batch_sampler is not None:
+        return None  # a sampler of batches of the user's
+    if type(batches.sampler).__name__ not in ("SequentialSampler", "RandomSampler") or type(batches.sampler).__module__ != SAMPLERS:
         return None
-    count, size = len(loader.sampler), loader.batch_size
-    return count - count % size if loader.drop_last and size else count
+    count, size = len(batches.sampler), batches.batch_size
+    return count - count % size if batches.drop_last and size else count
 
 
 def describe(loop: Loop, loader: Any) -> None:
     """What a loader was told, and how many samples it goes over, where its sampler is torch's own and knows it."""
-    sampler = loader.sampler
+    batches = batches_of(loader)
+    is_of_batches = batches.batch_size is None and loader.batch_sampler is not None  # a sampler of the user's: what the loader has is unused
     told = {
-        "loader.batch_size": loader.batch_size,
+        "loader.batch_size": batches.batch_size,
         "loader.workers": loader.num_workers,
-        "loader.drop_last": loader.drop_last,
-        "loader.sampler": type(sampler).__name__,
+        "loader.drop_last": None if is_of_batches else batches.drop_last,
+        "loader.sampler": type(loader.batch_sampler if is_of_batches else batches.sampler).__name__,
     }
     loop.tell({name: value for name, value in told.items() if value is not None})
     facts: dict[str, Any] = {"type": type(loader.dataset).__name__}

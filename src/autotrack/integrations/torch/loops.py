@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from autotrack.guard import asked, guard
-from autotrack.instrument import Fit
+from autotrack.instrument import Fit, reports
 from autotrack.integrations.torch import devices, models, optimizers
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PROBATION = 16  # steps for which a loop of another optimizer is held back
 Said = tuple[str | None, bool, str | None]  # of a loss: its variable, whether it is a part of a sum, the data set
 MOST_DESCRIBED = 20  # optimizers, and models, of one loop
+EPOCH = ("epoch", "time/epoch_s", "time/data_wait_s", "time/step_s", "time/samples_per_s")  # what a pass is told as
 INFERRED = "autotrack.inferred"  # the tag that lists what was concluded, not told: in words, and series by their names
 
 
@@ -223,6 +224,9 @@ class Loop:
         held, self.held = self.held, []
         for metrics, step, at in held:
             self.say(metrics, step, at)
+        if self.open_epoch is not None:
+            fit.claim(EPOCH)
+        reports.tell_early(fit)
         self._keep_trees(self.models)
         self.before = None
 

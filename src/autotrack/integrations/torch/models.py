@@ -19,7 +19,7 @@ from autotrack.integrations.torch import dynamo
 from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.ears import ears
 
-WRAPPERS = frozenset({"DistributedDataParallel", "DataParallel", "OptimizedModule", "FullyShardedDataParallel"})
+WRAPPERS = frozenset({"DistributedDataParallel", "DataParallel", "OptimizedModule", "FullyShardedDataParallel", "_FabricModule"})
 MOST_TEXT = 200_000  # characters of a module's description
 
 

@@ -86,13 +86,14 @@ class Stepper:
 
 
 def parameters(optimizer: Any) -> dict[str, Any]:
-    """Its class, and every hyperparameter: once where all groups have the same, else by group."""
+    """Its class, and every hyperparameter: once where all groups have the same, else by group. A rate is the user's, not a warm-up's first."""
     groups = [{name: value for name, value in group.items() if name not in ("params", "param_names")} for group in optimizer.param_groups]
+    for group in groups:
+        if "initial_lr" in group:  # a scheduler's note
+            group["lr"] = group.pop("initial_lr")
     told: dict[str, Any] = {"": type(optimizer).__name__}
     for name in dict.fromkeys(name for group in groups for name in group):
         values = [group.get(name) for group in groups]
-        if name == "initial_lr" and all(value == group.get("lr") for value, group in zip(values, groups, strict=True)):
-            continue  # a scheduler's note, which says nothing new
         values = [plain(value) for value in values]
         if all(value == values[0] for value in values):
             if values[0] is not None:

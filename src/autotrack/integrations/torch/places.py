@@ -12,6 +12,7 @@ from typing import Any
 from autotrack.integrations.torch import names
 
 MOST_DEPTH = 40  # frames between the user's line and torch
+MOST_CALLERS = 4  # of a place, by which it is told apart from itself
 
 
 class Series:
@@ -28,12 +29,13 @@ class Series:
 class Place:
     """A line that calls ``backward``, with as many of its callers as decide the name of what it says."""
 
-    __slots__ = ("accumulates", "codes", "divisors", "fed", "instruction", "is_direct", "name", "site", "window")
+    __slots__ = ("accumulates", "callers", "codes", "divisors", "fed", "instruction", "is_direct", "name", "site", "window")
 
     def __init__(self, name: str | None, site: str, codes: list[CodeType]) -> None:
         self.name = name or "loss"
         self.site = site  # file:line:function
         self.codes = codes  # kept, for they are known by identity
+        self.callers: Key = ()  # how it was reached when it was seen first
         self.instruction = -1  # in the first of them
         self.is_direct = False  # that alone tells it from others
         self.accumulates = False  # several of its losses have met in one step
@@ -67,14 +69,32 @@ class Places:
             found = self.table.get(key_of(frame, found))
         return found if isinstance(found, Place) else self._add(frame)
 
-    def _add(self, frame: FrameType) -> Place:
+    def tell_apart(self, place: Place, frame: FrameType) -> bool:
+        """A place that speaks again before its first step: whether other lines of the user's have called it than the first time.
+
+        Then they are two places from here on: a function that calls ``backward`` for one network and for another.
+        """
+        frames = frames_from(frame, len(place.callers) // 2)
+        now = key_of(frame, len(frames))
+        if place.fed is not None or len(now) != len(place.callers) or now == place.callers:
+            return False
+        depth = next(number for number, (one, other) in enumerate(zip(now, place.callers, strict=True)) if one != other) // 2 + 1
+        if names.is_librarys(frames[depth - 1]):  # a closure, which an optimizer calls from here and from there
+            return False
+        self.table[now[:2]] = depth
+        self.table[place.callers[: 2 * depth]] = place
+        place.is_direct = False
+        self._add(frame, depth)
+        return True
+
+    def _add(self, frame: FrameType, least: int = 1) -> Place:
         user, passed, each = names.user_frame(frame), 0, frame
         while user is not None and each is not user and each.f_back is not None and passed < MOST_DEPTH:
             each, passed = each.f_back, passed + 1
         name, depth = names.name_at(user) if user is not None else (None, 1)
-        depth += passed
-        frames = list(frames_from(frame, depth))
-        place = Place(name, site_of(user or frame), [each.f_code for each in frames])
+        depth = max(depth + passed, least)
+        place = Place(name, site_of(user or frame), [each.f_code for each in frames_from(frame, depth + MOST_CALLERS)])
+        place.callers = key_of(frame, depth + MOST_CALLERS)
         place.instruction, place.is_direct = frame.f_lasti, depth == 1
         if depth > 1:
             self.table[key_of(frame, 1)] = depth
