@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from autotrack.instrument import Fit, Observed, current_fit
+from autotrack.instrument.patches import Patch
 from autotrack.integrations.accelerate.declaration import integration
 
 ACCELERATOR = "accelerate.accelerator:Accelerator"
@@ -38,11 +39,18 @@ def save_state(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]
         fit.summary(last_checkpoint=os.path.abspath(folder))
 
 
-@integration.watch(f"{ACCELERATOR}.log")
-def log(accelerator: Any, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> Observed:
+@integration.wrap(f"{ACCELERATOR}.log")
+def log_of_an_accelerator(patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
     """What goes to our tracker is told; what goes to TensorBoard's beside it is the same."""
-    with Fit(integration.name).within() if fit_of(accelerator) is not None else contextlib.nullcontext():
-        yield
+
+    def log(self: Any, *args: Any, **kwargs: Any) -> Any:
+        trackers = getattr(self, "trackers", None)
+        if type(trackers) is not list or len(trackers) < 2 or not patch.on or fit_of(self) is None:
+            return original(self, *args, **kwargs)
+        with Fit(integration.name).within():
+            return original(self, *args, **kwargs)
+
+    return log
 
 
 @integration.watch("accelerate.tracking:TensorBoardTracker.store_init_configuration")
