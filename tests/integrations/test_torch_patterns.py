@@ -207,6 +207,36 @@ def test_a_part_of_a_validation_loss_is_not_told_as_the_whole(observed):
     assert curve(run, "val/l1_loss") == pytest.approx({step: part for step, (part, _) in enumerate(said)})
 
 
+def test_what_is_returned_as_one_of_several_things_goes_by_what_the_caller_unpacks_it_to(observed):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def losses(out):
+        return (F.cross_entropy(out, Y), out.abs().mean())
+
+    def with_output(out):
+        return out, F.mse_loss(out, X[:, :2])
+
+    said = []
+    for asked in ("parts", "whole"):
+        model.train()
+        optimizer.zero_grad()
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            if asked == "parts":
+                class_loss, box_loss = losses(model(X))
+                said.append((class_loss + box_loss, class_loss.item()))
+            else:
+                _out, loss = with_output(model(X))
+                said.append(loss.item())
+    (run,) = finished(observed)
+    assert curve(run, "val/cross_entropy") == pytest.approx({0: said[0][1]})
+    assert curve(run, "val/loss") == pytest.approx({1: said[1]})
+    assert evaluated(run) == ["val/cross_entropy", "val/loss"]
+
+
 @pytest.mark.parametrize("way", ["zip", "next", "one batch of each"])
 def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(observed, way):
     labeled, others = DataLoader(TRAIN, 12, shuffle=True), DataLoader(VAL, 4, shuffle=True)
