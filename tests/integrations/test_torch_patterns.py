@@ -266,6 +266,29 @@ def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(ob
     assert list(curve(run, "train/loss").values()) == losses
 
 
+def test_loaders_that_begin_anew_for_one_step_make_an_epoch_of_it(observed):
+    loaders = [DataLoader(TRAIN, 16), DataLoader(VAL, 12)]
+    passes = [iter(each) for each in loaders]
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def batch(number):
+        try:
+            return next(passes[number])
+        except StopIteration:
+            passes[number] = iter(loaders[number])
+            return next(passes[number])
+
+    for _ in range(7):
+        (x, y), (z, w) = batch(0), batch(1)
+        optimizer.zero_grad()
+        F.cross_entropy(model(torch.cat([x, z])), torch.cat([y, w])).backward()
+        optimizer.step()
+    (run,) = finished(observed)
+    assert curve(run, "epoch") == {2: 0, 5: 1, 6: 2}
+    assert run.metrics["loop/epochs"] == 3
+
+
 def test_a_batch_that_was_looked_at_before_the_training_makes_no_epoch(observed):
     train_loader, val_loader = DataLoader(TRAIN, 12), DataLoader(VAL, 8)
     shown = iter(val_loader)
