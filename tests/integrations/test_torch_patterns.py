@@ -207,6 +207,36 @@ def test_a_part_of_a_validation_loss_is_not_told_as_the_whole(observed):
     assert curve(run, "val/l1_loss") == pytest.approx({step: part for step, (part, _) in enumerate(said)})
 
 
+def test_what_is_returned_as_one_of_several_things_goes_by_what_the_caller_unpacks_it_to(observed):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def losses(out):
+        return (F.cross_entropy(out, Y), out.abs().mean())
+
+    def with_output(out):
+        return out, F.mse_loss(out, X[:, :2])
+
+    said = []
+    for asked in ("parts", "whole"):
+        model.train()
+        optimizer.zero_grad()
+        F.cross_entropy(model(X), Y).backward()
+        optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            if asked == "parts":
+                class_loss, box_loss = losses(model(X))
+                said.append((class_loss + box_loss, class_loss.item()))
+            else:
+                _out, loss = with_output(model(X))
+                said.append(loss.item())
+    (run,) = finished(observed)
+    assert curve(run, "val/cross_entropy") == pytest.approx({0: said[0][1]})
+    assert curve(run, "val/loss") == pytest.approx({1: said[1]})
+    assert evaluated(run) == ["val/cross_entropy", "val/loss"]
+
+
 @pytest.mark.parametrize("way", ["zip", "next", "one batch of each"])
 def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(observed, way):
     labeled, others = DataLoader(TRAIN, 12, shuffle=True), DataLoader(VAL, 4, shuffle=True)
@@ -234,6 +264,29 @@ def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(ob
     assert run.params["loader.samples"] == 48
     assert curve(run, "epoch") == {3: 0, 7: 1, 11: 2}
     assert list(curve(run, "train/loss").values()) == losses
+
+
+def test_loaders_that_begin_anew_for_one_step_make_an_epoch_of_it(observed):
+    loaders = [DataLoader(TRAIN, 16), DataLoader(VAL, 12)]
+    passes = [iter(each) for each in loaders]
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def batch(number):
+        try:
+            return next(passes[number])
+        except StopIteration:
+            passes[number] = iter(loaders[number])
+            return next(passes[number])
+
+    for _ in range(7):
+        (x, y), (z, w) = batch(0), batch(1)
+        optimizer.zero_grad()
+        F.cross_entropy(model(torch.cat([x, z])), torch.cat([y, w])).backward()
+        optimizer.step()
+    (run,) = finished(observed)
+    assert curve(run, "epoch") == {2: 0, 5: 1, 6: 2}
+    assert run.metrics["loop/epochs"] == 3
 
 
 def test_a_batch_that_was_looked_at_before_the_training_makes_no_epoch(observed):

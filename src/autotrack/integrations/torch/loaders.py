@@ -177,7 +177,8 @@ def trained(ear: Ear, *, has_evaluated: bool) -> None:
     if ear.passes:
         newest = ear.passes[-1]
         for each in ear.passes:
-            if each is newest or ((not has_evaluated or each.loader() is primary) and is_beside(each, newest)):
+            is_primary = primary is not None and each.loader() is primary
+            if each is newest or ((is_primary or not has_evaluated) and is_beside(each, newest, is_primary=is_primary)):
                 if not each.is_trained:
                     each.fetches_ahead = each.batches == 2
                 each.is_trained = True
@@ -190,11 +191,14 @@ def trained(ear: Ear, *, has_evaluated: bool) -> None:
             ear.is_due = True
 
 
-def is_beside(each: Pass, newest: Pass) -> bool:
-    """Whether a pass gave a batch for the same step as the newest one: after that began, or that is a single batch's (``next(iter(loader))``)."""
+def is_beside(each: Pass, newest: Pass, *, is_primary: bool) -> bool:
+    """Whether a pass gave a batch for the same step as the newest one: after that began, or that is a single batch's (``next(iter(loader))``).
+
+    Over the primary loader a batch since the last step will do: both may begin anew for it.
+    """
     if each.batches <= each.used or each.has_losses or each.iterator() is None:
         return False
-    return each.batches > newest.others.get(id(each), 0) or newest.iterator() is None
+    return is_primary or each.batches > newest.others.get(id(each), 0) or newest.iterator() is None
 
 
 def enter_epoch(ear: Ear, loop: Loop) -> None:

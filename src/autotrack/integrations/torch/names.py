@@ -194,15 +194,38 @@ def stored_as(frames: list[FrameType]) -> tuple[str | None, bool]:
     """The variable, or the key, that receives what is computed in the first of the user's frames, and whether something else is added before.
 
     ``val_loss += criterion(y, t).item()`` is ``("val_loss", False)``; ``loss = bce(y, t) + kl`` is ``("loss", True)``; what a function
-    returns as it is, is its caller's.
+    returns as it is, or as one of several things, is its caller's.
     """
     is_sum = False
-    for frame in frames:
+    for frame, caller in itertools.zip_longest(frames, frames[1:]):
         variable, is_added, is_returned = _stored(frame)
         is_sum = is_sum or is_added
         if not is_returned:
+            if variable is None and caller is not None:
+                variable = _unpacked(caller, returned_as(frame))
             return variable, is_sum
     return None, is_sum
+
+
+def returned_as(frame: FrameType) -> int | None:
+    """The position of what is computed in a frame among the several things that it returns; None if it returns it otherwise, or not."""
+    done = list(itertools.islice(following(frame.f_code, frame.f_lasti), 100))
+    if len(done) < 2 or done[-1].opname != "RETURN_VALUE" or done[-2].opname != "BUILD_TUPLE":
+        return None
+    returned, computed = expression(frame.f_code, done[-2].offset), expression(frame.f_code, frame.f_lasti)
+    if computed is None or not isinstance(returned, ast.Tuple):
+        return None
+    text = ast.dump(computed)
+    places = [place for place, each in enumerate(returned.elts) if any(ast.dump(part) == text for part in ast.walk(each))]
+    return places[0] if len(places) == 1 else None
+
+
+def _unpacked(frame: FrameType, place: int | None) -> str | None:
+    """The variable of those that a frame's call is unpacked to at once, at a place."""
+    done = list(itertools.islice(following(frame.f_code, frame.f_lasti), 0 if place is None else place + 2))
+    if place is None or len(done) < place + 2 or done[0].opname != "UNPACK_SEQUENCE":
+        return None
+    return done[-1].argval if all(each.opname.startswith("STORE_") and isinstance(each.argval, str) for each in done[1:]) else None
 
 
 def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
