@@ -153,6 +153,23 @@ def test_what_a_function_evaluates_for_its_callers_is_of_the_set_that_they_speak
     assert {key: list(curve(run, key).values()) for key in told} == told
 
 
+def test_a_call_that_speaks_of_several_sets_says_of_none_which_it_is(observed):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def loss_with(*_names):
+        return F.cross_entropy(model(X), Y)
+
+    loss_with().backward()
+    optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        out = loss_with("train", "test")
+    (run,) = finished(observed)
+    assert evaluated(run) == ["val/loss"]
+    assert run.metrics["val/loss"] == out.item()
+
+
 def test_one_function_for_several_sets_in_turn_tells_nothing_whatever_it_is_called(observed, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
@@ -234,6 +251,22 @@ def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(ob
     assert run.params["loader.samples"] == 48
     assert curve(run, "epoch") == {3: 0, 7: 1, 11: 2}
     assert list(curve(run, "train/loss").values()) == losses
+
+
+@pytest.mark.parametrize("way", ["one loader", "two that are kept nowhere"])
+def test_two_passes_that_feed_one_step_are_one_epoch(observed, way):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = DataLoader(TRAIN, 12, shuffle=True)
+
+    for _ in range(3):
+        pairs = zip(batches, batches) if way == "one loader" else zip(DataLoader(TRAIN, 12), DataLoader(VAL, 4))
+        for (x, y), (z, _) in pairs:
+            optimizer.zero_grad()
+            (F.cross_entropy(model(x), y) + model(z).pow(2).mean()).backward()
+            optimizer.step()
+    (run,) = finished(observed)
+    assert curve(run, "epoch") == {3: 0, 7: 1, 11: 2}
 
 
 def test_a_batch_that_was_looked_at_before_the_training_makes_no_epoch(observed):
