@@ -224,6 +224,40 @@ def test_a_part_of_a_validation_loss_is_not_told_as_the_whole(observed):
     assert curve(run, "val/l1_loss") == pytest.approx({step: part for step, (part, _) in enumerate(said)})
 
 
+@pytest.mark.parametrize("way", ["loss = loss + more", "loss += more", "total += loss"])
+def test_a_validation_loss_that_is_added_to_in_a_later_line_is_a_part(observed, way):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = F.cross_entropy(model(X), Y)
+    loss.backward()
+    optimizer.step()
+    model.eval()
+    total = 0.0
+
+    def in_two_lines(out):
+        loss = F.cross_entropy(out, Y)
+        loss = loss + out.pow(2).mean()
+        return loss.item()
+
+    def in_place(out):
+        loss = F.cross_entropy(out, Y)
+        more = out.pow(2).mean()
+        loss += more
+        return loss.item()
+
+    with torch.no_grad():
+        if way == "loss = loss + more":
+            in_two_lines(model(X))
+        elif way == "loss += more":
+            in_place(model(X))
+        else:
+            loss = F.cross_entropy(model(X), Y)
+            total += loss.item()
+            loss = total + 1
+    (run,) = finished(observed)
+    assert evaluated(run) == ["val/loss" if way == "total += loss" else "val/cross_entropy"]
+
+
 @pytest.mark.parametrize("way", ["zip", "next", "one batch of each"])
 def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(observed, way):
     labeled, others = DataLoader(TRAIN, 12, shuffle=True), DataLoader(VAL, 4, shuffle=True)

@@ -23,8 +23,9 @@ LIBRARIES = frozenset({"torch", "autotrack", "accelerate", "tqdm", "lightning_fa
 SAME = frozenset({"mean", "sum", "float", "double", "half", "to", "cpu", "cuda", "squeeze", "clone", "detach", "div", "mul", "div_", "mul_"})
 OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange", "track", "iter", "zip", "list", "next", "islice", "cycle"})
 MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
+IN_PLACE = ("INPLACE_ADD", "INPLACE_SUBTRACT")  # of Python 3.10
 SEVERAL = "several"  # data sets, of which nobody can tell which it is
-SPLITS = {  # the words for each
+SPLITS = {  # as whole words of what is given to a call; ``split_of`` finds them within a word too
     "val": frozenset({"val", "valid", "validation", "dev", "holdout"}),
     "test": frozenset({"test", "testing"}),
     "train": frozenset({"train", "training"}),
@@ -217,10 +218,10 @@ def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
     for number, each in enumerate(following(frame.f_code, frame.f_lasti)):
         if number > 24:
             break
-        if each.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (each.opname == "BINARY_OP" and each.argrepr in ("+", "-")):
-            is_sum = True
+        is_sum = is_sum or is_addition(each)
         if each.opname.startswith(("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")):
-            return str(names_in(each)[0]), is_sum, False
+            variable = str(names_in(each)[0])
+            return variable, is_sum or is_added_to(variable, frame.f_code, each.offset), False
         if each.opname == "STORE_SUBSCR" and before is not None and before.opname == "LOAD_CONST" and isinstance(before.argval, str):
             return before.argval, is_sum, False
         if each.opname == "RETURN_VALUE":
@@ -230,6 +231,24 @@ def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
         is_part = is_part or each.opname.startswith("BUILD_")
         before = each
     return None, is_sum, False
+
+
+def is_addition(instruction: dis.Instruction) -> bool:
+    return instruction.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (instruction.opname == "BINARY_OP" and instruction.argrepr in ("+", "-"))
+
+
+def is_added_to(variable: str, code: CodeType, instruction: int) -> bool:
+    """Whether what is stored in a variable at an instruction is added to when that is stored next: ``loss = loss + kl``, not ``total += loss``."""
+    is_used, before = False, None
+    for each in dis.get_instructions(code):
+        if each.offset <= instruction or each.opname in ("CACHE", "PRECALL", "EXTENDED_ARG"):
+            continue
+        is_used = is_used and not each.starts_line
+        if each.opname.startswith("STORE_") and names_in(each)[0] == variable:
+            return is_used and before is not None and (is_addition(before) or before.argrepr in ("+=", "-=") or before.opname in IN_PLACE)
+        is_used = is_used or (each.opname.startswith("LOAD_") and variable in names_in(each))
+        before = each
+    return False
 
 
 def split_at(frames: list[FrameType], variable: str | None) -> str | None:
