@@ -21,7 +21,7 @@ from autotrack.recording import runs
 
 MOST_EARLY = 20_000  # reports of a thread that wait
 
-_early = threading.local()
+_early = threading.local()  # what a thread has reported goes with it
 
 
 def tell_early(fit: Fit) -> None:

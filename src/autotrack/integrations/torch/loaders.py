@@ -28,7 +28,6 @@ from autotrack.integrations.torch.places import key_of
 SAMPLERS = "torch.utils.data.sampler"
 MOST_CALLERS = 4  # that tell one pass over a loader from another
 MOST_PASSES = 8  # that are open in a thread at a time
-BESIDE = -1  # the epoch of a second pass of the same steps, and of one that is told
 
 
 class Pass:
@@ -55,7 +54,7 @@ class Pass:
         self.is_exhausted = False
         self.fetches_ahead = False  # a batch, before the last one is trained on: the last one comes after the end
         self.has_losses = False  # it was evaluated on
-        self.epoch: int | None = None
+        self.epoch: int | None = None  # -1: a second pass of the same steps, or one that is told
         self.first_step = 0
         self.batch_size: int | None = None
         self.samples: int | None = None  # of a whole pass
@@ -184,7 +183,7 @@ def trained(ear: Ear, *, has_evaluated: bool) -> None:
             each.is_trained = True
         for each in [each for each in fed if primary is None or each.loader() is primary][1:]:
             if each.epoch is None:
-                each.epoch = BESIDE  # ``zip(loader, loader)``
+                each.epoch = -1  # ``zip(loader, loader)``
         for each in ear.passes:
             each.used = each.batches
     elif ear.closing is not None:
@@ -218,7 +217,7 @@ def _enter(ear: Ear, loop: Loop, each: Pass) -> None:
     loader = each.loader()
     primary = None if loop.primary is None else loop.primary()
     if primary is not None and primary is not loader:
-        each.epoch = BESIDE
+        each.epoch = -1
         return
     if primary is None and loader is not None:
         loop.primary = each.loader
@@ -268,7 +267,7 @@ def tell(each: Pass, step: int | None = None, until: float | None = None) -> Non
     loop = each.loop() if each.loop is not None else None
     if loop is None or each.epoch is None or each.epoch < 0:
         return
-    number, each.epoch = each.epoch, BESIDE
+    number, each.epoch = each.epoch, -1
     step = loop.step if step is None else max(step, each.first_step)
     took_s, steps = (loop.last if until is None else until) - each.began, step + 1 - each.first_step
     told = {"epoch": float(number), "time/epoch_s": took_s, "time/data_wait_s": each.wait_s}
