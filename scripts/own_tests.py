@@ -18,7 +18,7 @@ On a CPU no test of these ends otherwise:
 - 115 of Transformers' with 5.24.0; one fails both ways. One file whole (26: data), one all but two services' mocks (42: callbacks), parts of three
   (47: checkpoints, optimizers, evaluation).
 
-These two are retyped, each file from the version that could be read, not always the installed one: that is why some fail both ways.
+Files of these two are of versions near the installed one, not always of itself: that is why some fail both ways.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a program reports by itself: arguments of its command line, what it gives to TensorBoard."""
 
 import argparse
+import threading
 
 import pytest
 
@@ -96,6 +97,39 @@ def test_what_goes_to_tensorboard_before_a_training_is_the_trainings(observed, m
     assert [run.metrics["before/train"], run.metrics["before/val"]] == [0.5, 0.25]
     assert run.history("loss").steps.tolist() == [0, 1, 2]
     assert [len(run.history("lr")), len(run.history("tensorboard/lr"))] == [1, 1]
+
+
+@pytest.mark.parametrize("module", writers())
+def test_what_another_thread_reported_is_not_of_a_training_that_comes_after_it(observed, module, tmp_path):
+    torch = pytest.importorskip("torch")
+    writer = pytest.importorskip(module).SummaryWriter(str(tmp_path))
+
+    def train():
+        optimizer = torch.optim.SGD(torch.nn.Linear(2, 1).parameters(), lr=0.1)
+        writer.add_scalar("mine", 1.0, 0)
+        optimizer.param_groups[0]["params"][0].sum().backward()
+        optimizer.step()
+
+    for work in (lambda: writer.add_scalar("theirs", 1.0, 0), train):  # the system gives the second the identity of the first
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    writer.close()
+    loader.disable()
+    run = observed.run()
+    assert "mine" in run.statistics
+    assert "theirs" not in run.statistics
+
+
+@pytest.mark.parametrize("module", writers())
+def test_what_a_framework_reports_counts_no_step_of_the_users(observed, module, tmp_path):
+    writer = pytest.importorskip(module).SummaryWriter(str(tmp_path))
+    with runs.start_run("mine"):
+        with Fit("another").within():
+            writer.add_scalar("counted", 1.0)
+        writer.add_scalar("counted", 2.0)
+    writer.close()
+    assert observed.run().history("counted").steps.tolist() == [0]
 
 
 def test_what_is_evaluated_and_reported_under_one_name_is_two_curves(observed, tmp_path):

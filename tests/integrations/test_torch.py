@@ -206,28 +206,15 @@ def test_a_division_is_seen_below_what_is_done_to_the_loss_after_it(observed, be
     assert points(run, "train/loss") == pytest.approx(means)
 
 
-def ahead(batches):
-    """Gives a batch when the next one is there, as wrappers do that move batches to a device meanwhile."""
-    batches = iter(batches)
-    batch = next(batches)
-    for following in batches:
-        yield batch
-        batch = following
-    yield batch
-
-
-def test_an_epoch_whose_batches_are_fetched_ahead_ends_with_its_last_step(observed):
+def test_a_loader_with_torchs_own_sampler_of_batches_is_told_as_if_it_had_made_that(observed):
     model = mlp()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     batches = DataLoader(DS, batch_sampler=torch.utils.data.BatchSampler(torch.utils.data.RandomSampler(DS), 48, drop_last=False))
-    for _ in range(3):
-        for x, y in ahead(batches):
-            optimizer.zero_grad()
-            F.cross_entropy(model(x), y).backward()
-            optimizer.step()
+    for x, y in batches:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
     (run,) = finished(observed)
-    assert run.history("epoch").steps.tolist() == [2, 5, 8]
-    assert len(run.history("time/samples_per_s")) == 3
+    assert len(run.history("time/samples_per_s")) == 1
     told = {name: run.params.get(f"loader.{name}") for name in ("batch_size", "sampler", "samples", "drop_last")}
     assert told == {"batch_size": 48, "sampler": "RandomSampler", "samples": 128, "drop_last": False}
 
@@ -248,6 +235,22 @@ def test_a_model_that_fabric_wraps_goes_by_its_own_class(observed, monkeypatch):
     (run,) = finished(observed)
     assert (run.name, run.params["model"], run.params["model.wrapper"]) == ("Sequential-1", "Sequential", "_FabricModule")
     assert points(run, "train/loss") == losses
+
+
+def test_what_was_heard_before_it_was_switched_off_is_not_of_a_later_training(observed):
+    first, second = mlp(), mlp()
+    optimizer = torch.optim.SGD(first.parameters(), lr=0.1)
+    F.cross_entropy(first(X), Y).backward()
+    torch.nn.utils.clip_grad_norm_(first.parameters(), 1.0)
+    list(DataLoader(DS, 64))
+    loader.disable()
+    loader.autolog("torch")
+    optimizer = torch.optim.SGD(second.parameters(), lr=0.1)
+    F.cross_entropy(second(X), Y).backward()
+    optimizer.step()
+    (run,) = finished(observed)
+    assert {"grad_norm", "epoch"}.isdisjoint(run.statistics)
+    assert "loader.samples" not in run.params
 
 
 class Pairs(torch.utils.data.Sampler):

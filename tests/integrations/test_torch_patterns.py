@@ -153,6 +153,23 @@ def test_what_a_function_evaluates_for_its_callers_is_of_the_set_that_they_speak
     assert {key: list(curve(run, key).values()) for key in told} == told
 
 
+def test_a_call_that_speaks_of_several_sets_says_of_none_which_it_is(observed):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def loss_with(*_names):
+        return F.cross_entropy(model(X), Y)
+
+    loss_with().backward()
+    optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        out = loss_with("train", "test")
+    (run,) = finished(observed)
+    assert evaluated(run) == ["val/loss"]
+    assert run.metrics["val/loss"] == out.item()
+
+
 def test_one_function_for_several_sets_in_turn_tells_nothing_whatever_it_is_called(observed, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
@@ -237,6 +254,40 @@ def test_what_is_returned_as_one_of_several_things_goes_by_what_the_caller_unpac
     assert evaluated(run) == ["val/cross_entropy", "val/loss"]
 
 
+@pytest.mark.parametrize("way", ["loss = loss + more", "loss += more", "total += loss"])
+def test_a_validation_loss_that_is_added_to_in_a_later_line_is_a_part(observed, way):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = F.cross_entropy(model(X), Y)
+    loss.backward()
+    optimizer.step()
+    model.eval()
+    total = 0.0
+
+    def in_two_lines(out):
+        loss = F.cross_entropy(out, Y)
+        loss = loss + out.pow(2).mean()
+        return loss.item()
+
+    def in_place(out):
+        loss = F.cross_entropy(out, Y)
+        more = out.pow(2).mean()
+        loss += more
+        return loss.item()
+
+    with torch.no_grad():
+        if way == "loss = loss + more":
+            in_two_lines(model(X))
+        elif way == "loss += more":
+            in_place(model(X))
+        else:
+            loss = F.cross_entropy(model(X), Y)
+            total += loss.item()
+            loss = total + 1
+    (run,) = finished(observed)
+    assert evaluated(run) == ["val/loss" if way == "total += loss" else "val/cross_entropy"]
+
+
 @pytest.mark.parametrize("way", ["zip", "next", "one batch of each"])
 def test_of_two_loaders_that_feed_one_step_the_first_is_the_one_of_the_epochs(observed, way):
     labeled, others = DataLoader(TRAIN, 12, shuffle=True), DataLoader(VAL, 4, shuffle=True)
@@ -287,6 +338,22 @@ def test_loaders_that_begin_anew_for_one_step_make_an_epoch_of_it(observed):
     (run,) = finished(observed)
     assert curve(run, "epoch") == {2: 0, 5: 1, 6: 2}
     assert run.metrics["loop/epochs"] == 3
+
+
+@pytest.mark.parametrize("way", ["one loader", "two that are kept nowhere"])
+def test_two_passes_that_feed_one_step_are_one_epoch(observed, way):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = DataLoader(TRAIN, 12, shuffle=True)
+
+    for _ in range(3):
+        pairs = zip(batches, batches) if way == "one loader" else zip(DataLoader(TRAIN, 12), DataLoader(VAL, 4))
+        for (x, y), (z, _) in pairs:
+            optimizer.zero_grad()
+            (F.cross_entropy(model(x), y) + model(z).pow(2).mean()).backward()
+            optimizer.step()
+    (run,) = finished(observed)
+    assert curve(run, "epoch") == {3: 0, 7: 1, 11: 2}
 
 
 def test_a_batch_that_was_looked_at_before_the_training_makes_no_epoch(observed):

@@ -21,12 +21,12 @@ from autotrack.recording import runs
 
 MOST_EARLY = 20_000  # reports of a thread that wait
 
-_early: dict[int, deque[Callable[[Fit], None]]] = {}  # by thread
+_early = threading.local()  # what a thread has reported goes with it
 
 
 def tell_early(fit: Fit) -> None:
     """Tell a training what this thread has reported while there was no run; nothing if that is the user's own, which he opened later."""
-    waiting = _early.pop(threading.get_ident(), ())
+    waiting = vars(_early).pop("reports", ())
     if fit.own_run is None:
         return
     for report in waiting:
@@ -36,7 +36,8 @@ def tell_early(fit: Fit) -> None:
 
 def forget_early() -> None:
     """What waits is told to nobody."""
-    _early.clear()
+    global _early
+    _early = threading.local()
 
 
 if hasattr(os, "register_at_fork"):
@@ -45,12 +46,10 @@ if hasattr(os, "register_at_fork"):
 
 def tell(report: Callable[[Fit], None]) -> None:
     """Tell it to the run that the user's own ``autotrack.log`` would mean; while there is none it waits."""
-    if not is_users():
-        return
     if runs.run_to_join() is not None:
         report(users_fit())
     else:
-        _early.setdefault(threading.get_ident(), deque(maxlen=MOST_EARLY)).append(report)
+        vars(_early).setdefault("reports", deque(maxlen=MOST_EARLY)).append(report)
 
 
 def watch_writer(integration: Integration, owner: str) -> None:
@@ -58,6 +57,8 @@ def watch_writer(integration: Integration, owner: str) -> None:
     counts: dict[str, int] = {}
 
     def log(metrics: Mapping[str, Any], step: Any) -> None:
+        if not is_users():
+            return
         at = time()
         points = {}
         for tag, value in metrics.items():
@@ -85,7 +86,7 @@ def watch_writer(integration: Integration, owner: str) -> None:
     @integration.watch(f"{owner}.add_hparams")
     def add_hparams(_writer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         values, metrics, _ = told(args, kwargs, "hparam_dict", "metric_dict", "")
-        if not isinstance(values, Mapping):
+        if not isinstance(values, Mapping) or not is_users():
             return
         params = dict(values)
         summary = {str(name): value for name, value in (metrics if isinstance(metrics, Mapping) else {}).items() if isinstance(value, int | float)}

@@ -88,7 +88,7 @@ class AutotrackTracker(GeneralTracker):  # type: ignore[misc,unused-ignore]  # u
         self._next_step = at + 1
         numbers: dict[str, Any] = {}
         texts: dict[str, str] = {}
-        sort(values, "", numbers, texts)
+        sort_out(values, "", numbers, texts)
         fit.claim(numbers)
         fit.log(numbers, step=at, inferred=step is None)
         if texts:
@@ -125,7 +125,7 @@ def facts() -> dict[str, Any]:
     return {name: str(value) if not isinstance(value, int) else value for name in FACTS if (value := getattr(state, name, None)) is not None}
 
 
-def sort(values: Mapping[str, Any], under: str, numbers: dict[str, Any], texts: dict[str, str]) -> None:
+def sort_out(values: Mapping[str, Any], under: str, numbers: dict[str, Any], texts: dict[str, str]) -> None:
     """Numbers and texts by name; those in a dict under ``{its name}/{their name}``. What is neither is left out."""
     for name, value in values.items():
         key = f"{under}{name}"
@@ -134,7 +134,7 @@ def sort(values: Mapping[str, Any], under: str, numbers: dict[str, Any], texts: 
         elif isinstance(value, str):
             texts[key] = value
         elif isinstance(value, Mapping):
-            sort(value, f"{key}/", numbers, texts)
+            sort_out(value, f"{key}/", numbers, texts)
         elif is_number(only := alone(value)):
             numbers[key] = only
 

@@ -41,5 +41,3 @@ def a_scheduler(scheduler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     stepper = ears.steppers.get(id(optimizer))
     if stepper is not None and stepper.loop is not None and current_fit() is None:
         stepper.loop.tell_scheduler(stepper)
-
-

@@ -58,7 +58,6 @@ class Ear:
         self.unfed = unfed  # no optimizer was ever built
         self.leaf: tuple[weakref.ref[Any], Any] | None = None  # then: a weight, and how it looked
 
-
     def gather(self) -> None:
         """The loss that is ready is one of those that wait."""
         if self.ready is not None and self.place is not None:
@@ -121,9 +120,11 @@ class Ears:
             ear.look_up()
             ear.ready = None
             ear.pending.clear()
+            ear.norms.clear()
             ear.is_due = True
             ear.is_evaluating = False
             ear.passes.clear()
+            ear.closing = None
             loop, ear.loop = ear.loop, None
             while loop is not None:
                 before = loop.before

@@ -133,8 +133,7 @@ def is_in_a_step(frame: Any) -> bool:
 def divisor_of(root: Any, ear: Ear) -> float:
     """The whole number by which a loss was divided last, before its backward; 1.0 if it was by none.
 
-    Read from the graph, before a scaler's factor and before divisions by one. A product is none: ``(real + fake) * 0.5``, twice for a step,
-    is as it is.
+    Read from the graph, beneath a scaler's factor and divisions by one. A product is none: ``(real + fake) * 0.5``, twice for a step, is as it is.
     """
     node = root.grad_fn
     if node is not None and ear.scaled is not None and ear.scaled[0] is root:

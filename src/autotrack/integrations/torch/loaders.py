@@ -54,7 +54,7 @@ class Pass:
         self.is_exhausted = False
         self.fetches_ahead = False  # a batch, before the last one is trained on: the last one comes after the end
         self.has_losses = False  # it was evaluated on
-        self.epoch: int | None = None  # -1: a second loader of the same steps
+        self.epoch: int | None = None  # -1: a second pass of the same steps, or one that is told
         self.first_step = 0
         self.batch_size: int | None = None
         self.samples: int | None = None  # of a whole pass
@@ -176,12 +176,20 @@ def trained(ear: Ear, *, has_evaluated: bool) -> None:
         del ear.passes[-1]  # an evaluation that was left before its end
     if ear.passes:
         newest = ear.passes[-1]
+        ours = {id(each): primary is not None and each.loader() is primary for each in ear.passes}
+        fed = [
+            each
+            for each in ear.passes
+            if each is newest or ((ours[id(each)] or not has_evaluated) and is_beside(each, newest, is_primary=ours[id(each)]))
+        ]
+        for each in fed:
+            if not each.is_trained:
+                each.fetches_ahead = each.batches == 2
+            each.is_trained = True
+        for each in [each for each in fed if primary is None or ours[id(each)]][1:]:
+            if each.epoch is None:
+                each.epoch = -1  # ``zip(loader, loader)``
         for each in ear.passes:
-            is_primary = primary is not None and each.loader() is primary
-            if each is newest or ((is_primary or not has_evaluated) and is_beside(each, newest, is_primary=is_primary)):
-                if not each.is_trained:
-                    each.fetches_ahead = each.batches == 2
-                each.is_trained = True
             each.used = each.batches
     elif ear.closing is not None:
         each, ear.closing = ear.closing, None

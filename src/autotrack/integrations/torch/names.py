@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from types import CodeType, FrameType
+from typing import Any
 
 # Whose frames are not the user's: between his line and torch, or above it.
 LIBRARIES = frozenset({"torch", "autotrack", "accelerate", "tqdm", "lightning_fabric", "lightning", "deepspeed", "apex", "contextlib", "functools"})
@@ -22,8 +23,9 @@ LIBRARIES = frozenset({"torch", "autotrack", "accelerate", "tqdm", "lightning_fa
 SAME = frozenset({"mean", "sum", "float", "double", "half", "to", "cpu", "cuda", "squeeze", "clone", "detach", "div", "mul", "div_", "mul_"})
 OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange", "track", "iter", "zip", "list", "next", "islice", "cycle"})
 MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
+IN_PLACE = ("INPLACE_ADD", "INPLACE_SUBTRACT")  # of Python 3.10
 SEVERAL = "several"  # data sets, of which nobody can tell which it is
-SPLITS = {  # the words for each
+SPLITS = {  # as whole words of what is given to a call; ``split_of`` finds them within a word too
     "val": frozenset({"val", "valid", "validation", "dev", "holdout"}),
     "test": frozenset({"test", "testing"}),
     "train": frozenset({"train", "training"}),
@@ -173,9 +175,14 @@ def loaded_before(code: CodeType, instruction: int) -> str | None:
             found = None  # of another method's call
         if each.opname not in ("CACHE", "PUSH_NULL", "NOP"):
             before = each
-    if found is None or not found.opname.startswith("LOAD_") or not isinstance(found.argval, str):
+    if found is None or "LOAD_" not in found.opname or not isinstance(names_in(found)[-1], str):
         return None
-    return found.argval
+    return str(names_in(found)[-1])
+
+
+def names_in(instruction: dis.Instruction) -> tuple[Any, ...]:
+    """What an instruction stores, then what it loads: since Python 3.13 one may do both (``STORE_FAST_LOAD_FAST``)."""
+    return instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
 
 
 def following(code: CodeType, instruction: int) -> Iterator[dis.Instruction]:
@@ -234,10 +241,10 @@ def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
     for number, each in enumerate(following(frame.f_code, frame.f_lasti)):
         if number > 24:
             break
-        if each.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (each.opname == "BINARY_OP" and each.argrepr in ("+", "-")):
-            is_sum = True
-        if each.opname in ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR") and isinstance(each.argval, str):
-            return each.argval, is_sum, False
+        is_sum = is_sum or is_addition(each)
+        if each.opname.startswith(("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")):
+            variable = str(names_in(each)[0])
+            return variable, is_sum or is_added_to(variable, frame.f_code, each.offset), False
         if each.opname == "STORE_SUBSCR" and before is not None and before.opname == "LOAD_CONST" and isinstance(before.argval, str):
             return before.argval, is_sum, False
         if each.opname == "RETURN_VALUE":
@@ -247,6 +254,24 @@ def _stored(frame: FrameType) -> tuple[str | None, bool, bool]:
         is_part = is_part or each.opname.startswith("BUILD_")
         before = each
     return None, is_sum, False
+
+
+def is_addition(instruction: dis.Instruction) -> bool:
+    return instruction.opname in ("BINARY_ADD", "BINARY_SUBTRACT") or (instruction.opname == "BINARY_OP" and instruction.argrepr in ("+", "-"))
+
+
+def is_added_to(variable: str, code: CodeType, instruction: int) -> bool:
+    """Whether what is stored in a variable at an instruction is added to when that is stored next: ``loss = loss + kl``, not ``total += loss``."""
+    is_used, before = False, None
+    for each in dis.get_instructions(code):
+        if each.offset <= instruction or each.opname in ("CACHE", "PRECALL", "EXTENDED_ARG"):
+            continue
+        is_used = is_used and not each.starts_line
+        if each.opname.startswith("STORE_") and names_in(each)[0] == variable:
+            return is_used and before is not None and (is_addition(before) or before.argrepr in ("+=", "-=") or before.opname in IN_PLACE)
+        is_used = is_used or (each.opname.startswith("LOAD_") and variable in names_in(each))
+        before = each
+    return False
 
 
 def split_at(frames: list[FrameType], variable: str | None) -> str | None:
@@ -260,7 +285,7 @@ def split_at(frames: list[FrameType], variable: str | None) -> str | None:
     if said is None and any(is_in_a_round_of_splits(frame.f_code, frame.f_lasti) for frame in frames):
         return SEVERAL
     if said is None:
-        said = split_of(function_of(frames[0]))
+        said = split_of(said_by_function(frames[0].f_code.co_name))
     return said or next((said for frame in frames if (said := split_given(frame, texts_alone=True)) is not None), None)
 
 
@@ -270,15 +295,10 @@ def split_given(frame: FrameType, *, texts_alone: bool = False) -> str | None:
     if not isinstance(node, ast.Call):
         return None
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
-    said = split_of(*(each.value for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)))
-    if said is not None or texts_alone:
-        return said
-    told = {split for each in given for split, marks in SPLITS.items() if marks.intersection(words_of(label(each) or ""))}
+    told = {split_of(each.value) for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)} - {None}
+    if not told and not texts_alone:
+        told = {split for each in given for split, marks in SPLITS.items() if marks.intersection(words_of(label(each) or ""))}
     return told.pop() if len(told) == 1 else None
-
-
-def function_of(frame: FrameType) -> str:
-    return said_by_function(frame.f_code.co_name)
 
 
 def said_by_function(name: str | None) -> str:

@@ -93,8 +93,7 @@ def parameters(optimizer: Any) -> dict[str, Any]:
             group["lr"] = group.pop("initial_lr")
     told: dict[str, Any] = {"": type(optimizer).__name__}
     for name in dict.fromkeys(name for group in groups for name in group):
-        values = [group.get(name) for group in groups]
-        values = [plain(value) for value in values]
+        values = [plain(group.get(name)) for group in groups]
         if all(value == values[0] for value in values):
             if values[0] is not None:
                 told[f".{name}"] = values[0]
