@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from autotrack.instrument import Fit, loader
+from autotrack.instrument import Fit, loader, reports
 from autotrack.recording import runs
 
 
@@ -97,6 +97,22 @@ def test_what_goes_to_tensorboard_before_a_training_is_the_trainings(observed, m
     assert [run.metrics["before/train"], run.metrics["before/val"]] == [0.5, 0.25]
     assert run.history("loss").steps.tolist() == [0, 1, 2]
     assert [len(run.history("lr")), len(run.history("tensorboard/lr"))] == [1, 1]
+
+
+def test_how_many_early_reports_were_too_many_is_told(observed, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(reports, "MOST_EARLY", 3)
+    writer = pytest.importorskip("tensorboardX").SummaryWriter(str(tmp_path))
+    for step in range(5):
+        writer.add_scalar("reward", float(step), step)
+    optimizer = torch.optim.SGD(torch.nn.Linear(2, 1).parameters(), lr=0.1)
+    optimizer.param_groups[0]["params"][0].sum().backward()
+    optimizer.step()
+    writer.close()
+    loader.disable()
+    run = observed.run()
+    assert run.history("reward").steps.tolist() == [2, 3, 4]
+    assert run.metrics["loop/lost_reports"] == 2
 
 
 @pytest.mark.parametrize("module", writers())

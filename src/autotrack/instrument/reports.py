@@ -26,12 +26,14 @@ _early = threading.local()  # what a thread has reported goes with it
 
 def tell_early(fit: Fit) -> None:
     """Tell a training what this thread has reported while there was no run; nothing if that is the user's own, which he opened later."""
-    waiting = vars(_early).pop("reports", ())
+    waiting, lost = vars(_early).pop("reports", ()), vars(_early).pop("lost", 0)
     if fit.own_run is None:
         return
     for report in waiting:
         with guard("telling what was reported before the training"):
             report(fit)
+    if lost:
+        fit.summary({"loop/lost_reports": lost})
 
 
 def forget_early() -> None:
@@ -48,8 +50,11 @@ def tell(report: Callable[[Fit], None]) -> None:
     """Tell it to the run that the user's own ``autotrack.log`` would mean; while there is none it waits."""
     if runs.run_to_join() is not None:
         report(users_fit())
-    else:
-        vars(_early).setdefault("reports", deque(maxlen=MOST_EARLY)).append(report)
+        return
+    waiting = vars(_early).setdefault("reports", deque(maxlen=MOST_EARLY))
+    if len(waiting) == MOST_EARLY:
+        _early.lost = getattr(_early, "lost", 0) + 1
+    waiting.append(report)
 
 
 def watch_writer(integration: Integration, owner: str) -> None:
