@@ -35,8 +35,9 @@ class Finder:
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
         """What the other finders find, of a module that is waited for; None of any other."""
-        if self._past:
-            self._look_again()
+        if self._past:  # most modules import others
+            self._past = {each for each in self._past if each not in sys.modules and each in being_imported}
+            self.look()
         if name not in self.waiting:
             return None
         looking = get_ident(), name
@@ -52,16 +53,6 @@ class Finder:
         if spec is not None and spec.loader is not None:
             self._hear(name, spec.loader)
         return spec
-
-    def _look_again(self) -> None:
-        """For what went past, now that something else is imported: most modules import others."""
-        for name in tuple(self._past):
-            module = sys.modules.get(name)
-            if module is None and name in being_imported:
-                continue
-            self._past.discard(name)
-            if module is not None and not follow(name, module):
-                self.tell(name, module)
 
     def _hear(self, name: str, loader: object) -> None:
         load = getattr(loader, "exec_module", None)

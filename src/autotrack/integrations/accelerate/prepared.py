@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from autotrack.instrument import Fit, Observed, current_fit
+from autotrack.instrument.groups import group_values
 from autotrack.instrument.patches import Patch
 from autotrack.integrations.accelerate.declaration import integration
 
@@ -71,18 +72,11 @@ def described(accelerator: Any) -> Iterator[dict[str, Any]]:
         }
     for optimizer in accelerator._optimizers[:1]:
         inner = getattr(optimizer, "optimizer", optimizer)
-        yield {"optimizer": type(inner).__name__, **{f"optimizer.{name}": value for name, value in hyperparameters(inner.param_groups)}}
+        found = group_values(inner.param_groups)
+        alike = {name: values[0] if all(value is values[0] or value == values[0] for value in values) else values for name, values in found.items()}
+        yield {"optimizer": type(inner).__name__, **{f"optimizer.{name}": value for name, value in alike.items()}}
     for scheduler in accelerator._schedulers[:1]:
         yield {"lr_scheduler": type(getattr(scheduler, "scheduler", scheduler)).__name__}
     for loader in accelerator._dataloaders[:1]:
         size = getattr(loader, "total_batch_size", None)
         yield {"total_batch_size": size} if size is not None else {}
-
-
-def hyperparameters(groups: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What an optimizer's groups of parameters are trained with; a list where they differ. A learning rate before a scheduler has a say."""
-    for name in groups[0]:
-        if name not in ("params", "param_names", "initial_lr"):
-            source = "initial_lr" if name == "lr" else name
-            values = [group.get(source, group.get(name)) for group in groups]
-            yield name, values[0] if all(value is values[0] or value == values[0] for value in values) else values

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from autotrack.instrument import asked
+from autotrack.instrument.groups import group_values
 
 # What the Trainer says of itself, in the spelling of its arguments where they have one.
 TRAINER = (
@@ -51,11 +52,9 @@ def optimizer_facts(optimizers: Iterable[Any]) -> dict[str, Any]:
     for place, optimizer in enumerate(known):
         prefix = "optimizer" if len(known) == 1 else f"optimizer.{place}"
         facts[prefix] = type(optimizer).__name__
-        for name in optimizer.param_groups[0]:
-            if name not in ("params", "initial_lr", "param_names"):
-                source = "initial_lr" if name == "lr" else name  # what it is before a scheduler has a say
-                values = [plain(group.get(source, group.get(name))) for group in optimizer.param_groups]
-                facts[f"{prefix}.{name}"] = values[0] if all(value == values[0] for value in values) else values
+        for name, found in group_values(optimizer.param_groups).items():
+            values = [plain(value) for value in found]
+            facts[f"{prefix}.{name}"] = values[0] if all(value == values[0] for value in values) else values
     return facts
 
 

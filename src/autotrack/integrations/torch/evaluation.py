@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from time import time
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.nn import functional
@@ -25,7 +25,7 @@ from autotrack.integrations.torch.declaration import integration
 from autotrack.integrations.torch.devices import Promise, known, number_of
 from autotrack.integrations.torch.ears import Ear, ears
 from autotrack.integrations.torch.loaders import Pass, evaluated, finish_epoch, leave_epoch
-from autotrack.integrations.torch.loops import Loop, Said
+from autotrack.integrations.torch.loops import Loop
 from autotrack.integrations.torch.places import frames_from, key_of
 
 LOSSES = (
@@ -42,7 +42,7 @@ GENERAL = WHOLE | {  # words that a loss goes by which is the only one
     "this", "new", "step", "iter", "mini", "item", "value", "values", "out", "result", "res", "per", "sample",
 }  # fmt: skip
 
-
+Answer = TypeVar("Answer")
 Values = list[tuple[Any, int, bool]]  # each with how many samples it is of, and whether it is their sum
 
 
@@ -209,7 +209,7 @@ def hear(name: str, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], 
 def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | None:
     """Where a value belongs: the pass that it is part of, and the place of its call; None where nothing says that it is of an evaluation."""
     each = evaluated(ear)
-    variable, is_summand, said = _said(loop, user)
+    variable, is_summand = said(loop, user, names.stored_as)
     if each is not None and each.loader() is not None:
         each.has_losses = True
         split = names.split_of(each.name, names.said_by_function(each.function))
@@ -217,7 +217,7 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
             split = "train"
         group: tuple[Any, ...] = (loop.step, id(each))
     else:
-        split = said
+        split = said(loop, user, names.split_at)
         if split == names.SEVERAL or (split is None and each is None and is_training(loop)):
             return None
         outer = user.f_back
@@ -236,15 +236,14 @@ def values_for(ear: Ear, loop: Loop, name: str, user: FrameType) -> Values | Non
     return part.values
 
 
-def _said(loop: Loop, user: FrameType) -> Said:
-    """What the lines that led to a call say of the loss; looked at once for each of them."""
-    key = key_of(user, MOST_CALLERS)
+def said(loop: Loop, user: FrameType, ask: Callable[[list[FrameType]], Answer]) -> Answer:
+    """What the user's frames that led to a call answer; asked once for each such way."""
+    key = ask, key_of(user, MOST_CALLERS)
     if key not in loop.callers:
         frames = frames_from(user, MOST_CALLERS)
-        users = [frame for frame in frames if not names.is_librarys(frame)]
-        variable, is_summand = names.stored_as(users)
-        loop.callers[key] = (variable, is_summand, names.split_at(users, variable)), [frame.f_code for frame in frames]
-    return loop.callers[key][0]
+        loop.callers[key] = ask([frame for frame in frames if not names.is_librarys(frame)]), [frame.f_code for frame in frames]
+    answer: Answer = loop.callers[key][0]
+    return answer
 
 
 def is_training(loop: Loop) -> bool:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from autotrack.integrations.torch.optimizers import Stepper
 
 PROBATION = 16  # steps for which a loop of another optimizer is held back
-Said = tuple[str | None, bool, str | None]  # of a loss: its variable, whether it is a part of a sum, the data set
 MOST_DESCRIBED = 20  # optimizers, and models, of one loop
 EPOCH = ("epoch", "time/epoch_s", "time/data_wait_s", "time/step_s", "time/samples_per_s")  # what a pass is told as
 INFERRED = "autotrack.inferred"  # the tag that lists what was concluded, not told: in words, and series by their names
@@ -76,7 +75,7 @@ class Loop:
         self.datasets: dict[str, dict[str, Any]] = {}
         self.open_epoch: Pass | None = None
         self.evaluation: Evaluation | None = None  # that is not told yet
-        self.callers: dict[Key, tuple[Said, list[CodeType]]] = {}  # of evaluations: what they say of a loss
+        self.callers: dict[tuple[Any, Key], tuple[Any, list[CodeType]]] = {}  # of evaluations: what they answer to a question
         self.evaluated: dict[str, tuple[int, tuple[Any, ...]]] = {}  # by series: at which step, and on what
         self.scores: dict[str, float] = {}  # of evaluations, as they were told last
         self.leftover: Callable[[], None] | None = None  # what else is not

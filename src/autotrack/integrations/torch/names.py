@@ -25,11 +25,7 @@ OF_ITS_ARGUMENT = frozenset({"scale", "backward", "enumerate", "tqdm", "trange",
 MOST_CALLERS = 4  # that are looked at for what a parameter was called outside
 IN_PLACE = ("INPLACE_ADD", "INPLACE_SUBTRACT")  # of Python 3.10
 SEVERAL = "several"  # data sets, of which nobody can tell which it is
-SPLITS = {  # as whole words of what is given to a call; ``split_of`` finds them within a word too
-    "val": frozenset({"val", "valid", "validation", "dev", "holdout"}),
-    "test": frozenset({"test", "testing"}),
-    "train": frozenset({"train", "training"}),
-}
+SPLITS = frozenset({"val", "valid", "validation", "dev", "holdout", "test", "testing", "train", "training"})  # whole words
 LOSSES = ("loss", "err", "cost", "objective")
 
 
@@ -274,12 +270,12 @@ def is_added_to(variable: str, code: CodeType, instruction: int) -> bool:
     return False
 
 
-def split_at(frames: list[FrameType], variable: str | None) -> str | None:
+def split_at(frames: list[FrameType]) -> str | None:
     """The data set that a loss without a loader is of, as its variable says, else the line that called for it, else the function.
 
     Or that it is of several in turn, else what a text in the calls further out says; ``frames`` are the user's, the innermost first.
     """
-    said = split_of(variable)
+    said = split_of(stored_as(frames)[0])
     if said is None and len(frames) > 1:
         said = split_of(stored_as(frames[1:2])[0]) or split_given(frames[1])
     if said is None and any(is_in_a_round_of_splits(frame.f_code, frame.f_lasti) for frame in frames):
@@ -297,7 +293,7 @@ def split_given(frame: FrameType, *, texts_alone: bool = False) -> str | None:
     given = [*node.args, *(keyword.value for keyword in node.keywords)]
     told = {split_of(each.value) for each in given if isinstance(each, ast.Constant) and isinstance(each.value, str)} - {None}
     if not told and not texts_alone:
-        told = {split for each in given for split, marks in SPLITS.items() if marks.intersection(words_of(label(each) or ""))}
+        told = {split_of(word) for each in given for word in words_of(label(each) or "") if word in SPLITS}
     return told.pop() if len(told) == 1 else None
 
 

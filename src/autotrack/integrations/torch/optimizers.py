@@ -7,6 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from autotrack.guard import guard
+from autotrack.instrument.groups import group_values
 from autotrack.integrations.torch.ears import DEAF, Ear, ears
 
 if TYPE_CHECKING:
@@ -86,14 +87,11 @@ class Stepper:
 
 
 def parameters(optimizer: Any) -> dict[str, Any]:
-    """Its class, and every hyperparameter: once where all groups have the same, else by group. A rate is the user's, not a warm-up's first."""
-    groups = [{name: value for name, value in group.items() if name not in ("params", "param_names")} for group in optimizer.param_groups]
-    for group in groups:
-        if "initial_lr" in group:  # a scheduler's note
-            group["lr"] = group.pop("initial_lr")
+    """Its class, and every hyperparameter: once where all groups have the same, else by group."""
+    groups = optimizer.param_groups
     told: dict[str, Any] = {"": type(optimizer).__name__}
-    for name in dict.fromkeys(name for group in groups for name in group):
-        values = [plain(group.get(name)) for group in groups]
+    for name, found in group_values(groups).items():
+        values = [plain(value) for value in found]
         if all(value == values[0] for value in values):
             if values[0] is not None:
                 told[f".{name}"] = values[0]

@@ -112,7 +112,7 @@ class Training:
         told = {name_of(key, prefix): value for key, value in metrics.items()}
         self.fit.log({name: value for name, value in told.items() if is_number(value)}, step=state.global_step)
 
-    def rest(self) -> None:
+    def let_go(self) -> None:
         """It trains no longer: nothing is timed, and nothing of the trainer's is held."""
         self.pace = self._optimizer = None
 

@@ -109,7 +109,7 @@ def train(fit: Fit, call: Call) -> Observed:
         raise
     finally:
         imports.wake()
-        training.rest()
+        training.let_go()
         if not training.attempts:  # it failed before its first step
             fit.params(facts.arguments(trainer.args))
 
